@@ -1,0 +1,1 @@
+"""The AI router that just works."""

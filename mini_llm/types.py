@@ -1,0 +1,344 @@
+"""The words every room shares: requests, answers, streams, usage, prices. Frozen, and without logic.
+
+Each dialect decodes its wire format into these words and encodes them back; nothing here belongs to one provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+Json: TypeAlias = dict[str, Any]
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "pause"]
+Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheMark:
+    """Everything up to here may be kept in the provider's prompt cache. `ttl` is "5m" or "1h"; "" is the default."""
+
+    ttl: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Words. `citations` are kept in the shape of `dialect`, the wire they came from."""
+
+    text: str
+    cache: CacheMark | None = None
+    citations: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture: either `url`, or base64 `data` with its `media_type`. `detail` is "low", "high", "auto" or ""."""
+
+    url: str = ""
+    data: str = ""
+    media_type: str = ""
+    detail: str = ""
+    cache: CacheMark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file to read (PDF or text): `url`, base64 `data`, or the provider's own `file_id`."""
+
+    url: str = ""
+    data: str = ""
+    file_id: str = ""
+    media_type: str = ""
+    name: str = ""
+    cache: CacheMark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """Sound: base64 `data`; `format` is "wav", "mp3" …; `id` names an earlier answer's sound."""
+
+    data: str = ""
+    format: str = ""
+    id: str = ""
+    transcript: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """The model asks for a tool. `arguments` is JSON text as the model wrote it, for `custom` tools free text."""
+
+    id: str
+    name: str
+    arguments: str
+    kind: Literal["function", "custom"] = "function"
+    namespace: str = ""
+    signature: str = ""
+    cache: CacheMark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool gave back to the call `call_id`. Stands only in messages of role "tool"."""
+
+    call_id: str
+    parts: tuple[Part, ...]
+    is_error: bool = False
+    name: str = ""
+    cache: CacheMark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """What the model thought. `signature`, `encrypted`, `redacted` are opaque: only `dialect` can read them."""
+
+    text: str = ""
+    summary: bool = False
+    id: str = ""
+    signature: str = ""
+    encrypted: str = ""
+    redacted: str = ""
+    dialect: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The model's own words for declining."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A block only `dialect` understands (server tools, citations' sources …): kept where the wire is the same."""
+
+    dialect: str
+    raw: Json
+
+
+Part: TypeAlias = Text | Image | Document | Audio | ToolCall | ToolResult | Reasoning | Refusal | Opaque
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. Tool results stand in messages of role "tool", nothing else does."""
+
+    role: Role
+    parts: tuple[Part, ...]
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function the model may call. `parameters` is a JSON schema. `raw` holds a tool only `dialect` understands."""
+
+    name: str
+    description: str = ""
+    parameters: Json | None = None
+    strict: bool | None = None
+    cache: CacheMark | None = None
+    dialect: str = ""
+    raw: Json | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """`mode` "tool" forces the tool called `name`; "required" forces any."""
+
+    mode: Literal["auto", "none", "required", "tool"]
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    """The form of the answer: any JSON object, or JSON that fits `schema`."""
+
+    kind: Literal["json_object", "json_schema"]
+    schema: Json | None = None
+    name: str = ""
+    description: str = ""
+    strict: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Thinking:
+    """How much the model may think: an `effort`, or a `budget` in tokens; `enabled` False turns it off."""
+
+    enabled: bool | None = None
+    effort: Effort | None = None
+    budget: int | None = None
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What a caller asks for, in no dialect.
+
+    `extra` holds fields of the dialect it was decoded from that have no word here; an encoder of the same
+    `dialect` writes them back, another raises TranslationError.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    stream: bool = False
+    include_usage: bool = False
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    stop: tuple[str, ...] = ()
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    n: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: ResponseFormat | None = None
+    thinking: Thinking | None = None
+    user: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    service_tier: str = ""
+    dialect: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens, as one partition. `input_tokens` is the total: plain text plus every other input count below.
+
+    `output_tokens` includes `reasoning_tokens` and `output_audio_tokens`. `raw` is what the provider sent.
+    `cost_nanos` is set only where the provider itself says what it charged (billionths of a US dollar).
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    input_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    reasoning_tokens: int = 0
+    output_audio_tokens: int = 0
+    cost_nanos: int | None = None
+    estimated: bool = False
+    raw: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the answers. Most requests ask for one."""
+
+    message: Message
+    finish_reason: FinishReason | None = None
+    stop_sequence: str = ""
+    logprobs: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChatResponse:
+    """A whole answer. `usage` is None where the provider sent none. `created` is a Unix time in seconds, 0 unknown."""
+
+    id: str
+    model: str
+    choices: tuple[Choice, ...]
+    usage: Usage | None = None
+    created: int = 0
+    service_tier: str = ""
+    dialect: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A piece of a tool call. `id` and `name` come with the first piece of each `index`; `arguments` is a fragment."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+    kind: Literal["function", "custom"] = "function"
+    namespace: str = ""
+    signature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """One step of a streamed answer. Most fields of most steps are empty.
+
+    `part` is a whole block that came at once (an image, redacted or signed reasoning, a server tool's result).
+    `signature` closes the reasoning that streamed before it. `block` is the index of the block on the wire,
+    where the wire has one: another number is another block. `id`, `model` and `created` come with the first step.
+    """
+
+    text: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    tool_call: ToolCallDelta | None = None
+    part: Part | None = None
+    signature: str = ""
+    finish_reason: FinishReason | None = None
+    stop_sequence: str = ""
+    usage: Usage | None = None
+    id: str = ""
+    model: str = ""
+    created: int = 0
+    choice: int = 0
+    block: int | None = None
+    summary: bool = False
+    citations: tuple[Json, ...] = ()
+    logprobs: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedRequest:
+    """Texts to turn into vectors."""
+
+    model: str
+    inputs: tuple[str, ...]
+    dimensions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedResponse:
+    """`vectors[i]` belongs to `inputs[i]`; all have the same length."""
+
+    model: str
+    vectors: tuple[tuple[float, ...], ...]
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs: nano-dollars (billionths of a US dollar) per million tokens. None is unknown, never free.
+
+    `tiers` are (input tokens from which it holds, the whole price then), smallest first.
+    `request` is nano-dollars a call.
+    """
+
+    input: int | None = None
+    output: int | None = None
+    cache_read: int | None = None
+    cache_write_5m: int | None = None
+    cache_write_1h: int | None = None
+    input_audio: int | None = None
+    output_audio: int | None = None
+    cache_read_audio: int | None = None
+    request: int | None = None
+    tiers: tuple[tuple[int, Price], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is known of one model at one provider. 0 is an unknown size. `snapshot` dates the price."""
+
+    provider: str
+    id: str
+    name: str = ""
+    context_window: int = 0
+    max_output: int = 0
+    capabilities: frozenset[str] = frozenset()
+    price: Price | None = None
+    snapshot: str = ""
