@@ -1,0 +1,224 @@
+"""Who can answer: one TOML file a provider, under what the user's config says of it.
+
+A new provider is one file here, or in the user's own `providers/` folder, which wins over a shipped one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from mini_llm.errors import ConfigError, CredentialError, MiniLLMError, UnknownModelError
+from mini_llm.providers.files import AUTH, DIALECTS, PLACEHOLDER, check_url, read
+
+if TYPE_CHECKING:
+    from mini_llm.config import Config, ProviderSettings
+
+__all__ = ["AUTH", "DIALECTS", "Provider", "Registry", "check_url"]
+
+SHIPPED = Path(__file__).parent
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One place that answers. `base_url` is complete: what stood in braces was filled from the environment.
+
+    `by_name`: its key in the environment is not enough to use it unasked, because people have that key for
+    other purposes. `drop`, `rename` and `defaults` mend the body of a request; `paths` replaces a dialect's
+    own path. `api_key` is a reference from the user's config, empty where `key_env` counts.
+    """
+
+    name: str
+    base_url: str
+    dialect: str = "openai_chat"
+    auth: str = "bearer"
+    key_env: tuple[str, ...] = ()
+    docs: str = ""
+    local: bool = False
+    by_name: bool = False
+    default: str = ""
+    headers: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    drop: tuple[str, ...] = ()
+    rename: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    defaults: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    models: tuple[str, ...] = ()
+    paths: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    continues: bool = False
+    api_key: str = ""
+
+
+class NoAddressError(ConfigError):
+    """The address of a provider has a part that the environment does not tell."""
+
+
+class Registry:
+    """Every provider there is, as found once. Files are read when asked for."""
+
+    def __init__(self, config: Config, *, environ: Mapping[str, str], folder: Path | None) -> None:
+        self._settings: Mapping[str, ProviderSettings] = config.providers
+        self._environ = environ
+        self._folders = (folder, SHIPPED) if folder else (SHIPPED,)
+        self._names: tuple[str, ...] = ()
+        self._known: dict[str, Provider] = {}
+        self._configured: tuple[Provider, ...] | None = None
+        self._notices: list[str] = []
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """One line for each provider that `configured` had to leave out because its file or setting is wrong."""
+        return tuple(self._notices)
+
+    def names(self) -> tuple[str, ...]:
+        """Return every known name, sorted. Opens no file."""
+        if not self._names:
+            found = {name for name, settings in self._settings.items() if settings.base_url}
+            for folder in self._folders:
+                if folder.is_dir():
+                    stems = (path.stem for path in folder.iterdir() if path.suffix == ".toml")
+                    found.update(stem for stem in stems if NAME.fullmatch(stem))
+            self._names = tuple(sorted(found))
+        return self._names
+
+    def get(self, name: str) -> Provider:
+        """Return the provider called *name*.
+
+        Raises UnknownModelError if there is none or it is switched off, ConfigError if its file is wrong or a
+        variable its address needs is not set.
+        """
+        if name not in self._known:
+            self._known[name] = self._build(name)
+        return self._known[name]
+
+    def configured(self) -> tuple[Provider, ...]:
+        """Return those usable now: the config's in its order, then those whose key is in the environment."""
+        if self._configured is None:
+            rest = [name for name in self.names() if name not in self._settings]
+            found = [self._usable(name) for name in [*self._settings, *rest]]
+            self._configured = tuple(provider for provider in found if provider is not None)
+        return self._configured
+
+    def key_reference(self, provider: Provider) -> str:
+        """Return where *provider*'s key is, as a reference for `credentials`; "" if it needs none."""
+        if provider.api_key or provider.auth == "none":
+            return provider.api_key
+        if variable := self._variable(provider):
+            return f"${{{variable}}}"
+        variables = " or ".join(f"`{name}`" for name in provider.key_env)
+        ways = f"set {variables}, or run" if variables else "run"
+        raise CredentialError(
+            f"no key for {provider.name}", hint=f"{ways} `mini-llm providers add {provider.name} --key`"
+        )
+
+    def _variable(self, provider: Provider) -> str:
+        """Return the first of its key variables that is set."""
+        return next((name for name in provider.key_env if self._environ.get(name)), "")
+
+    def _usable(self, name: str) -> Provider | None:
+        """Return the provider if it can be used without being named; a broken one only leaves a notice."""
+        settings = self._settings.get(name)
+        if settings is not None and not settings.enabled:
+            return None
+        try:
+            provider = self.get(name)
+        except MiniLLMError as error:
+            # That a variable is not set is no news, unless the user set the provider up.
+            if settings is not None or not isinstance(error, NoAddressError):
+                self._notices.append(f"{name} can't be used: {error.message}")
+            return None
+        if settings is None and (provider.by_name or provider.local or not self._variable(provider)):
+            return None
+        return provider
+
+    def _build(self, name: str) -> Provider:
+        settings = self._settings.get(name)
+        if settings is not None and not settings.enabled:
+            turn_on = f"mini-llm config set providers.{name}.enabled true"
+            raise UnknownModelError(f"provider {name} is switched off", hint=f"run `{turn_on}`")
+        path = self._path(name)
+        if path is None and (settings is None or not settings.base_url):
+            raise self._unknown(name)
+        table = read(path) if path else {"auth": "none"}
+        if settings is not None:
+            table = _merged(table, settings)
+        host_env = table.pop("host_env", "")
+        base_url = self._filled(name, table.pop("base_url"))
+        if host := self._environ.get(host_env):
+            base_url = _moved(base_url, host)
+        if problem := check_url(base_url):
+            raise ConfigError(f"the address of {name}, {base_url!r}, {problem}")
+        if path is None and "api_key" not in table:
+            table["local"] = urlsplit(base_url).hostname in LOOPBACK
+        lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
+        return Provider(name=name, base_url=base_url.rstrip("/"), **{**table, **lists})
+
+    def _path(self, name: str) -> Path | None:
+        if not NAME.fullmatch(name):
+            return None
+        paths = (folder / f"{name}.toml" for folder in self._folders)
+        return next((path for path in paths if path.exists()), None)
+
+    def _filled(self, name: str, url: str) -> str:
+        """Put the environment's values where *url* has `{VARIABLE}`."""
+        missing = [variable for variable in PLACEHOLDER.findall(url) if not self._environ.get(variable)]
+        if missing:
+            raise NoAddressError(
+                f"the address of {name} is not known",
+                hint=f"set {' and '.join(f'`{variable}`' for variable in missing)}, "
+                f"or run `mini-llm providers add {name} --url URL`",
+            )
+        return PLACEHOLDER.sub(lambda match: self._environ[match[1]].strip().rstrip("/"), url)
+
+    def _unknown(self, name: str) -> UnknownModelError:
+        from difflib import get_close_matches  # only for a message
+
+        near = get_close_matches(name, self.names(), n=3)
+        meant = f"nearest: {', '.join(near)}; " if near else ""
+        return UnknownModelError(
+            f"no provider called {name}",
+            hint=f"{meant}add your own with `mini-llm providers add NAME --url URL`",
+            nearest=near,
+        )
+
+
+def _merged(table: dict[str, Any], settings: ProviderSettings) -> dict[str, Any]:
+    """Return what the file says with the user's settings over it."""
+    table = dict(table)
+    if settings.base_url:
+        table["base_url"] = settings.base_url
+        table.pop("host_env", None)
+    if settings.dialect:
+        table["dialect"] = DIALECTS.get(settings.dialect, settings.dialect)
+    if settings.key_env:
+        table["key_env"] = [settings.key_env]
+    if settings.api_key:
+        table["api_key"] = settings.api_key
+    if settings.auth:
+        table["auth"] = settings.auth
+    elif (settings.api_key or settings.key_env) and table.get("auth") == "none":
+        table["auth"] = "bearer"
+    table["models"] = list(dict.fromkeys([*settings.models, *table.get("models", ())]))
+    table["headers"] = {**table.get("headers", {}), **settings.headers}
+    return table
+
+
+def _moved(url: str, host: str) -> str:
+    """Return *url* at another *host*, written as Ollama lets people write it: `host`, `:port`, `http://host:port`."""
+    ours = urlsplit(url)
+    theirs = urlsplit(host.strip() if "://" in host else f"//{host.strip()}")
+    try:
+        port = theirs.port or {"https": 443, "http": 80}.get(theirs.scheme, ours.port)
+    except ValueError:
+        port = ours.port  # as Ollama does with a port that is none
+    name = theirs.hostname or "127.0.0.1"
+    # 0.0.0.0 and :: are what a server listens on; nobody can call them.
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(name, f"[{name}]" if ":" in name else name)  # noqa: S104
+    scheme = theirs.scheme or ours.scheme
+    return urlunsplit((scheme, f"{name}:{port}", (theirs.path.rstrip("/") + ours.path), "", ""))
