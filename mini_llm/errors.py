@@ -14,7 +14,7 @@ class MiniLLMError(Exception):
     """
 
     status: int = 500
-    exit_code: ClassVar[int] = 1
+    exit_code: int = 1
     code: str = "internal_error"
     retryable: ClassVar[bool] = False
 
@@ -292,3 +292,5 @@ class AllTargetsFailedError(UpstreamError):
         self.failures = tuple(failures)
         statuses = {error.status for error in failures}
         self.status = statuses.pop() if len(statuses) == 1 else 503
+        exit_codes = {error.exit_code for error in failures}
+        self.exit_code = exit_codes.pop() if len(exit_codes) == 1 else UpstreamError.exit_code

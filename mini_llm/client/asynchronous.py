@@ -1,0 +1,217 @@
+"""AsyncClient: ask, stream, embed, list. Every question goes through the one dispatch loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar, Unpack
+
+import orjson
+
+from mini_llm import dialects
+from mini_llm.client import asking
+from mini_llm.client.answers import Answer, AsyncStream, answer_of
+from mini_llm.client.asking import Options, Prompt
+from mini_llm.dialects import openai_embeddings
+from mini_llm.dispatch import Body, Call
+from mini_llm.errors import MiniLLMError, TranslationError, UsageError
+from mini_llm.meter import Meter
+from mini_llm.providers import Provider
+from mini_llm.routing import Decision, Needs, Target, needs_of
+from mini_llm.runtime import Runtime
+from mini_llm.transport import Timeouts
+from mini_llm.types import ChatRequest, ChatResponse, Delta, EmbedRequest, EmbedResponse, Model
+from mini_llm.upstream import Reply
+
+Content = TypeVar("Content")
+
+LISTING = Timeouts(connect=2.0, first_byte=5.0, silence=5.0, total=10.0)
+
+
+class AsyncClient:
+    """Ask models through the user's own configuration, with its aliases, fallbacks and keys.
+
+    Args:
+        config: the configuration file; by default the user's (`mini-llm config path`).
+        environ: the environment; by default the process's.
+        runtime: an opened Runtime to share; the client then does not close it.
+
+    Raises:
+        ConfigError: the configuration is wrong; `problems` lists every place.
+    """
+
+    def __init__(
+        self,
+        *,
+        config: str | Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        runtime: Runtime | None = None,
+    ) -> None:
+        self._owns = runtime is None
+        self._runtime = runtime or Runtime.open(environ=environ, config=Path(config) if config else None)
+
+    async def chat(self, prompt: Prompt, **options: Unpack[Options]) -> Answer:
+        """Return one whole answer to *prompt*: a string, or messages (`Message`s or mappings in OpenAI's shape).
+
+        Args:
+            prompt: what to ask; a conversation is a list, oldest first.
+            **options: see `Options`: model, system, tools, schema, attachments, max_tokens, temperature, timeout …
+
+        Raises:
+            UnknownModelError: no configured provider has the model; `nearest` offers names.
+            CredentialError: there is no key for it. NoProviderError: nothing is configured at all.
+            TranslationError: the provider cannot express a field; `field` names it.
+            UpstreamError: the provider failed (its subclasses say how); AllTargetsFailedError when several did.
+        """
+        request = asking.request(prompt, options, stream=False)
+        call = _call(request, options, _receive_whole)
+        async with self._runtime.dispatch.answer(call) as dispatched:
+            return answer_of(dispatched, dispatched.content)
+
+    def stream(self, prompt: Prompt, **options: Unpack[Options]) -> AsyncStream:
+        """Return the answer as it comes: `async for delta in client.stream("…"): print(delta.text, end="")`.
+
+        Args and errors are those of `chat`, raised when the first delta is asked for; an answer that breaks
+        off later raises UpstreamError where it broke. `stream.answer` is the whole once the loop has ended.
+        """
+        request = asking.request(prompt, options, stream=True)
+        return AsyncStream(self._runtime.dispatch, _call(request, options, _receive_first))
+
+    def plan(self, prompt: Prompt, **options: Unpack[Options]) -> tuple[ChatRequest, Decision]:
+        """Return what `chat` would ask, and whom, in order. Nothing is sent; args and errors as there."""
+        request = asking.request(prompt, options, stream=True)
+        return request, self._runtime.decide(request.model, needs_of(request))
+
+    async def embed(self, texts: str | Sequence[str], *, model: str, dimensions: int | None = None) -> EmbedResponse:
+        """Return a vector for each of *texts*: `vectors` has their order, all of one length.
+
+        Args:
+            texts: one text or several.
+            model: as in `chat`.
+            dimensions: the length of the vectors, where the model lets one choose.
+
+        Raises: as `chat`.
+        """
+        inputs = (texts,) if isinstance(texts, str) else tuple(texts)
+        if not inputs:
+            raise UsageError("there is no text to embed")
+        request = EmbedRequest(model, inputs, dimensions)
+        call = Call(
+            model=model,
+            needs=Needs(input_tokens=sum(map(len, inputs)) // 4),
+            stream=False,
+            body_for=lambda provider, target: _embedding_body(request, provider, target),
+            receive=lambda reply, meter: _receive_vectors(reply, meter, len(inputs)),
+            path=openai_embeddings.PATH,
+        )
+        async with self._runtime.dispatch.answer(call) as dispatched:
+            return dispatched.content
+
+    async def models(self, provider: str = "") -> list[Model]:
+        """Return what can be called now: the catalogue's models of every configured provider, or of *provider*.
+
+        A provider on this machine, or one the catalogue does not know, is asked for its own list;
+        one that does not answer is left out unless it is the one asked for.
+        """
+        registry = self._runtime.registry
+        wanted = [registry.get(provider)] if provider else registry.configured()
+        found: list[Model] = []
+        for one in wanted:
+            known = [*self._runtime.catalogue.models(one.name)]
+            listed = {model.id for model in known}
+            known += [Model(one.name, model) for model in one.models if model not in listed]
+            found += known or await self._listed(one, asked_for=bool(provider))
+        return found
+
+    async def _listed(self, provider: Provider, *, asked_for: bool) -> list[Model]:
+        try:
+            body = await self._runtime.upstream.get_json(provider, "/models", timeouts=LISTING)
+        except MiniLLMError:
+            if asked_for:
+                raise
+            return []
+        rows = body.get("data")
+        ids = [row.get("id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        return [Model(provider.name, name) for name in ids if isinstance(name, str) and name]
+
+    async def close(self) -> None:
+        """Close connections and write what the ledger still holds."""
+        if self._owns:
+            await self._runtime.close()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _call(
+    request: ChatRequest, options: Options, receive: Callable[[Reply, Meter], Awaitable[Content]]
+) -> Call[Content]:
+    return Call(
+        model=request.model,
+        needs=needs_of(request),
+        stream=request.stream,
+        body_for=lambda provider, target: _body(request, provider, target),
+        receive=receive,
+        tool=options.get("caller", ""),
+        timeout=options.get("timeout"),
+    )
+
+
+def _body(request: ChatRequest, provider: Provider, target: Target) -> Body:
+    """Write *request* in the dialect of *provider*, less what it does not take."""
+    kept, dropped = dialects.without(request, provider.drop, dialect=provider.dialect)
+    encoded = dialects.get(provider.dialect).encode_request(replace(kept, model=target.model))
+    body, also = dialects.apply(encoded, provider.drop, provider.rename, dict(provider.defaults))
+    return Body(orjson.dumps(body), (*dropped, *also))
+
+
+def _embedding_body(request: EmbedRequest, provider: Provider, target: Target) -> Body:
+    if not provider.dialect.startswith("openai"):
+        raise TranslationError(
+            f"{provider.name} has no embeddings in a form known here",
+            field="input",
+            hint="choose an embedding model of another provider: `mini-llm models --query embed`",
+        )
+    return Body(orjson.dumps(openai_embeddings.encode_request(replace(request, model=target.model))))
+
+
+async def _receive_whole(reply: Reply, meter: Meter) -> ChatResponse:
+    response = reply.dialect.decode_response(await reply.json())
+    meter.whole(response.usage)
+    return response
+
+
+async def _receive_vectors(reply: Reply, meter: Meter, count: int) -> EmbedResponse:
+    response = openai_embeddings.decode_response(await reply.json(), count)
+    meter.whole(response.usage)
+    return response
+
+
+async def _receive_first(reply: Reply, meter: Meter) -> AsyncGenerator[Delta, None]:
+    """Wait for the first content; return the whole stream, what was held included."""
+    deltas = reply.deltas()
+    held: list[Delta] = []
+    async for delta in deltas:
+        held.append(delta)
+        if meter.see(delta):
+            break
+    return _continued(held, deltas, meter)
+
+
+async def _continued(
+    held: list[Delta], deltas: AsyncGenerator[Delta, None], meter: Meter
+) -> AsyncGenerator[Delta, None]:
+    try:
+        for delta in held:
+            yield delta
+        async for delta in meter.watch(deltas):
+            yield delta
+    finally:
+        await deltas.aclose()

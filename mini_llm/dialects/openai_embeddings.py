@@ -1,0 +1,43 @@
+"""OpenAI's embeddings: texts in, vectors out. Most compatible providers have the same endpoint."""
+
+from __future__ import annotations
+
+from mini_llm.errors import ProtocolError
+from mini_llm.types import EmbedRequest, EmbedResponse, Json, Usage
+
+PATH = "/embeddings"
+
+
+def encode_request(request: EmbedRequest) -> Json:
+    """Return the body; vectors are asked for as numbers, not base64."""
+    body: Json = {"model": request.model, "input": list(request.inputs), "encoding_format": "float"}
+    if request.dimensions is not None:
+        body["dimensions"] = request.dimensions
+    return body
+
+
+def decode_response(body: Json, count: int) -> EmbedResponse:
+    """Return the *count* vectors in the order of the inputs, whatever order they came in."""
+    rows = body.get("data")
+    if not isinstance(rows, list) or len(rows) != count or not all(isinstance(row, dict) for row in rows):
+        raise ProtocolError(f"the answer does not hold {count} embeddings")
+    vectors: list[tuple[float, ...]] = [()] * count
+    for position, row in enumerate(rows):
+        index, vector = row.get("index", position), row.get("embedding")
+        if not isinstance(index, int) or not 0 <= index < count or not _is_vector(vector):
+            raise ProtocolError(f"embedding {position} is malformed")
+        vectors[index] = tuple(vector)
+    if not all(vectors):
+        raise ProtocolError("the answer holds one embedding twice and lacks another")
+    usage = body.get("usage")
+    tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    model = body.get("model")
+    return EmbedResponse(
+        model=model if isinstance(model, str) else "",
+        vectors=tuple(vectors),
+        usage=Usage(input_tokens=tokens, raw=usage) if isinstance(tokens, int) else None,
+    )
+
+
+def _is_vector(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(type(number) in (int, float) for number in value)

@@ -1,0 +1,144 @@
+"""Which targets are well: circuit breakers, cool-downs, latency. Pure: the clock is handed in with every question.
+
+A key names one (provider, model); credentials rest under their own key. Times are seconds of a monotonic clock.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mini_llm.errors import RateLimitError, UpstreamError
+
+State = Literal["closed", "open", "half-open"]
+
+FAILURES_IN_A_ROW = 5
+WINDOW = 30.0
+WINDOW_LEAST = 10
+WINDOW_MOST = 100
+PAUSES = (5.0, 10.0, 20.0)
+PAUSE_JITTER = 0.1
+COOL_DOWN = 5.0
+LONGEST_COOL_DOWN = 120.0
+LATENCY_SHARE = 0.2
+
+
+@dataclass(slots=True)
+class _Record:
+    """What one target did lately."""
+
+    in_a_row: float = 0.0
+    outcomes: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=WINDOW_MOST))
+    opened: int = 0
+    open_until: float = 0.0
+    probing: bool = False
+    cool_until: float = 0.0
+    latency: float | None = None
+    last_error: str = ""
+
+
+class Health:
+    """Remember how targets fared and say which may be asked."""
+
+    def __init__(self, *, draw: Callable[[], float] = random.random) -> None:
+        self._records: dict[str, _Record] = {}
+        self._resting: dict[str, tuple[float, str]] = {}
+        self._draw = draw
+
+    def state(self, key: str, now: float) -> State:
+        """Return the breaker's state; an open one whose pause is over is half-open."""
+        record = self._records.get(key)
+        if record is None or not record.opened:
+            return "closed"
+        return "open" if now < record.open_until else "half-open"
+
+    def trouble(self, key: str, now: float) -> str:
+        """Return why *key* should not be asked now, "" if it may be."""
+        record = self._records.get(key)
+        if record is None:
+            return ""
+        if now < record.cool_until:
+            return f"cooling down for {record.cool_until - now:.0f} s ({record.last_error})"
+        state = self.state(key, now)
+        if state == "open":
+            return f"resting for {record.open_until - now:.0f} s ({record.last_error})"
+        if state == "half-open" and record.probing:
+            return f"being probed after failing ({record.last_error})"
+        return ""
+
+    def resting(self, credential: str, now: float) -> str:
+        """Return why *credential* is not to be used now, "" if it may be."""
+        until, why = self._resting.get(credential, (0.0, ""))
+        return f"its key rests for {until - now:.0f} s ({why})" if now < until else ""
+
+    def begin(self, key: str, now: float) -> None:
+        """Note that *key* is being asked; while half-open this is the one probe."""
+        if self.state(key, now) == "half-open":
+            self._records[key].probing = True
+
+    def succeed(self, key: str, now: float, *, first_content: float | None = None) -> None:
+        """Note an answer, with the seconds it took to its first content."""
+        record = self._records.setdefault(key, _Record())
+        record.in_a_row = 0.0
+        record.opened = 0
+        record.open_until = record.cool_until = 0.0
+        record.probing = False
+        self._count(record, now, 0.0)
+        if first_content is not None:
+            old = first_content if record.latency is None else record.latency
+            record.latency = old + LATENCY_SHARE * (first_content - old)
+
+    def fail(self, key: str, credential: str, error: UpstreamError, now: float) -> None:
+        """Note a failure; what it weighs and what must rest stands on the error's class."""
+        record = self._records.setdefault(key, _Record())
+        was_probe, record.probing = record.probing, False
+        record.last_error = error.code
+        if error.parks:
+            self._resting[credential] = (now + error.parks, error.code)
+        if isinstance(error, RateLimitError):
+            wait = COOL_DOWN if error.retry_after is None else min(error.retry_after, LONGEST_COOL_DOWN)
+            record.cool_until = max(record.cool_until, now + wait)
+        if not error.blame:
+            return
+        record.in_a_row += error.blame
+        self._count(record, now, error.blame)
+        if was_probe or self._broken(record):
+            self._open(record, now)
+
+    def abandon(self, key: str) -> None:
+        """Note that an attempt ended without telling anything (the caller left)."""
+        record = self._records.get(key)
+        if record is not None:
+            record.probing = False
+
+    def forgive(self, credential: str) -> None:
+        """Let *credential* be used again: it was edited."""
+        self._resting.pop(credential, None)
+
+    def latency(self, key: str) -> float | None:
+        """Return the moving average of seconds to first content, None where nothing is known."""
+        record = self._records.get(key)
+        return record.latency if record else None
+
+    def keys(self) -> tuple[str, ...]:
+        """Return every target that something is known of."""
+        return tuple(self._records)
+
+    def _count(self, record: _Record, now: float, blame: float) -> None:
+        record.outcomes.append((now, blame))
+        while record.outcomes and record.outcomes[0][0] < now - WINDOW:
+            record.outcomes.popleft()
+
+    def _broken(self, record: _Record) -> bool:
+        if record.in_a_row >= FAILURES_IN_A_ROW:
+            return True
+        seen = len(record.outcomes)
+        return seen >= WINDOW_LEAST and sum(blame for _, blame in record.outcomes) > seen / 2
+
+    def _open(self, record: _Record, now: float) -> None:
+        pause = PAUSES[min(record.opened, len(PAUSES) - 1)]
+        record.opened += 1
+        record.open_until = now + pause * (1 + PAUSE_JITTER * (2 * self._draw() - 1))

@@ -1,0 +1,150 @@
+"""The book of every attempt: one row each, appended by one writer thread, summed on request.
+
+Money is integer nano-dollars; an unknown price is None. Prompts and answers are never stored.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from mini_llm.errors import LedgerError
+from mini_llm.types import Usage
+
+Status = Literal["ok", "failed", "partial", "cancelled"]
+Payer = Literal["own", "wallet", "local"]
+
+BATCH = 64
+MOST_WAITING = 10_000
+RETRY_SECONDS = 0.5
+CLOSING_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One attempt. `time` is Unix seconds; `first_content` and `seconds` are seconds since it was sent."""
+
+    time: float
+    request_id: str
+    attempt: int
+    route: str
+    provider: str
+    model: str
+    status: Status
+    error: str = ""
+    tool: str = ""
+    usage: Usage | None = None
+    price_snapshot: str = ""
+    cost_nanos: int | None = None
+    paid_by: Payer = "own"
+    first_content: float | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over rows. `unpriced` counts those whose cost is not known; `cost_nanos` does not contain them."""
+
+    requests: int = 0
+    attempts: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_nanos: int = 0
+    unpriced: int = 0
+
+
+class Book(Protocol):
+    """What a database offers the ledger. `append` is durable against a crash of the process when it returns."""
+
+    def append(self, entries: list[Entry]) -> None: ...
+    def totals(self, since: float) -> Totals: ...
+    def close(self) -> None: ...
+
+
+def open_sqlite(file: Path) -> Book:
+    """Open the book in *file*, making it if need be."""
+    from mini_llm.ledger.sqlite import SQLiteBook  # the driver is loaded with the first row, not at start-up
+
+    return SQLiteBook(file)
+
+
+class Ledger:
+    """Append without waiting; the writer thread starts with the first row. Rows wait while the database is stuck."""
+
+    def __init__(self, open_book: Callable[[], Book]) -> None:
+        self._open_book = open_book
+        self._handed: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
+        self._unwritten: list[Entry] = []
+        self._writer: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._failure: Exception | None = None
+
+    @property
+    def trouble(self) -> str:
+        """Why rows can't be written now, "" if they can."""
+        return str(self._failure) if self._failure else ""
+
+    def append(self, entry: Entry) -> None:
+        """Hand *entry* to the writer. Raises LedgerError when too many rows wait for a database that is stuck."""
+        if self._handed.qsize() + len(self._unwritten) >= MOST_WAITING:
+            raise LedgerError(
+                f"{MOST_WAITING} rows wait to be written{f': {self.trouble}' if self.trouble else ''}",
+                hint="free space on the disk, or look at `mini-llm status`",
+            )
+        with self._lock:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write, name="ledger", daemon=True)
+                self._writer.start()
+        self._handed.put(entry)
+
+    def totals(self, since: float = 0.0) -> Totals:
+        """Sum the rows written since the Unix time *since*."""
+        book = self._open_book()
+        try:
+            return book.totals(since)
+        finally:
+            book.close()
+
+    def close(self) -> None:
+        """Write what waits, then stop. Raises LedgerError, with the reason, if rows could not be written."""
+        with self._lock:
+            writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        self._handed.put(None)
+        writer.join(CLOSING_SECONDS)
+        if writer.is_alive() or self._unwritten:
+            raise LedgerError(f"the ledger could not be written: {self.trouble or 'the database does not answer'}")
+
+    def _write(self) -> None:
+        book: Book | None = None
+        ended = False
+        while not ended:
+            handed, ended = self._next_batch()
+            self._unwritten += handed
+            try:
+                book = book or self._open_book()
+                book.append(self._unwritten)
+                self._unwritten, self._failure = [], None
+            except Exception as error:  # whatever the database does, requests go on and `trouble` tells
+                self._failure = error
+        if book is not None:
+            book.close()
+
+    def _next_batch(self) -> tuple[list[Entry], bool]:
+        """Wait for a row and take what else is there; the second value tells that the end was asked for."""
+        batch: list[Entry] = []
+        try:
+            entry = self._handed.get(timeout=RETRY_SECONDS if self._unwritten else None)
+            while entry is not None:
+                batch.append(entry)
+                if len(batch) >= BATCH:
+                    return batch, False
+                entry = self._handed.get_nowait()
+        except queue.Empty:
+            return batch, False
+        return batch, True

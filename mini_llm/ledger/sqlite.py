@@ -1,0 +1,152 @@
+"""The ledger's book in SQLite. The only room that knows apsw."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import apsw
+import orjson
+
+from mini_llm.errors import LedgerError
+from mini_llm.ledger import Entry, Totals
+from mini_llm.types import Usage
+
+VERSION = 1
+BUSY_MS = 5000
+TABLE = """
+CREATE TABLE attempt (
+  id INTEGER PRIMARY KEY,
+  time REAL NOT NULL,
+  request_id TEXT NOT NULL,
+  attempt INTEGER NOT NULL,
+  route TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  model TEXT NOT NULL,
+  status TEXT NOT NULL,
+  error TEXT NOT NULL,
+  tool TEXT NOT NULL,
+  input_tokens INTEGER,
+  cache_read_tokens INTEGER,
+  cache_write_5m_tokens INTEGER,
+  cache_write_1h_tokens INTEGER,
+  input_audio_tokens INTEGER,
+  input_image_tokens INTEGER,
+  output_tokens INTEGER,
+  reasoning_tokens INTEGER,
+  output_audio_tokens INTEGER,
+  estimated INTEGER NOT NULL,
+  raw_usage TEXT,
+  price_snapshot TEXT NOT NULL,
+  cost_nanos INTEGER,
+  paid_by TEXT NOT NULL,
+  first_content REAL,
+  seconds REAL NOT NULL,
+  UNIQUE (request_id, attempt)
+) STRICT;
+CREATE INDEX attempt_time ON attempt (time);
+CREATE TRIGGER attempt_stays BEFORE DELETE ON attempt BEGIN SELECT raise(ABORT, 'ledger rows are never deleted'); END;
+CREATE TRIGGER attempt_holds BEFORE UPDATE ON attempt BEGIN SELECT raise(ABORT, 'ledger rows are never changed'); END;
+"""
+INSERT = """
+INSERT INTO attempt (
+  time, request_id, attempt, route, provider, model, status, error, tool,
+  input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, input_audio_tokens,
+  input_image_tokens, output_tokens, reasoning_tokens, output_audio_tokens, estimated, raw_usage,
+  price_snapshot, cost_nanos, paid_by, first_content, seconds
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (request_id, attempt) DO NOTHING
+"""
+TOTALS = """
+SELECT count(DISTINCT request_id), count(*), ifnull(sum(input_tokens), 0), ifnull(sum(output_tokens), 0),
+       ifnull(sum(cost_nanos), 0), count(*) FILTER (WHERE cost_nanos IS NULL AND input_tokens IS NOT NULL)
+FROM attempt WHERE time >= ?
+"""
+
+
+class SQLiteBook:
+    """One file, one connection. Several processes may hold it open: WAL, and every write waits its turn."""
+
+    def __init__(self, file: Path) -> None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+            self._connection = apsw.Connection(str(file))
+            self._connection.set_busy_timeout(BUSY_MS)
+            self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
+            self._connection.execute("PRAGMA synchronous = NORMAL").fetchall()
+            self._prepare()
+        except (apsw.Error, OSError) as error:
+            raise LedgerError(f"the ledger {file} can't be opened: {error}", hint="see `mini-llm status`") from error
+
+    def append(self, entries: list[Entry]) -> None:
+        """Write *entries* in one transaction; one that is there already is left as it is."""
+        with self._connection:
+            self._connection.executemany(INSERT, [_row(entry) for entry in entries])
+
+    def totals(self, since: float) -> Totals:
+        """Sum the rows since the Unix time *since*."""
+        return Totals(*self._connection.execute(TOTALS, (since,)).fetchone())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _prepare(self) -> None:
+        """Make the tables in a new file; refuse one that a newer version wrote."""
+        found = self._connection.pragma("user_version")
+        if found > VERSION:
+            raise LedgerError(
+                f"the ledger was written by a newer version (schema {found}, this one knows {VERSION})",
+                hint="upgrade mini-llm",
+            )
+        if found == VERSION:
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            if self._connection.pragma("user_version") == 0:
+                self._connection.execute(TABLE)
+                self._connection.pragma("user_version", VERSION)
+            self._connection.execute("COMMIT")
+        except apsw.Error:
+            self._connection.execute("ROLLBACK")
+            raise
+
+
+def _row(entry: Entry) -> tuple[Any, ...]:
+    return (
+        entry.time,
+        entry.request_id,
+        entry.attempt,
+        entry.route,
+        entry.provider,
+        entry.model,
+        entry.status,
+        entry.error,
+        entry.tool,
+        *_tokens(entry.usage),
+        entry.price_snapshot,
+        entry.cost_nanos,
+        entry.paid_by,
+        entry.first_content,
+        entry.seconds,
+    )
+
+
+def _tokens(usage: Usage | None) -> tuple[Any, ...]:
+    if usage is None:
+        return (*[None] * 9, 0, None)
+    return (
+        usage.input_tokens,
+        usage.cache_read_tokens,
+        usage.cache_write_5m_tokens,
+        usage.cache_write_1h_tokens,
+        usage.input_audio_tokens,
+        usage.input_image_tokens,
+        usage.output_tokens,
+        usage.reasoning_tokens,
+        usage.output_audio_tokens,
+        int(usage.estimated),
+        orjson.dumps(dict(usage.raw)).decode() if usage.raw else None,
+    )

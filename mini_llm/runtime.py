@@ -1,0 +1,100 @@
+"""Open and close what a process shares. The only place that wires the parts together."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from mini_llm import config as configuration
+from mini_llm.catalogue import Catalogue
+from mini_llm.config import Loaded, Paths
+from mini_llm.credentials import Credentials
+from mini_llm.dispatch import Dispatch
+from mini_llm.health import Health
+from mini_llm.ledger import Ledger, open_sqlite
+from mini_llm.providers import Registry
+from mini_llm.routing import Decision, Needs, Router
+from mini_llm.transport import Transport
+from mini_llm.upstream import Upstream
+
+LEDGER_FILE = "ledger.db"
+
+
+class Runtime:
+    """The parts of one process. Each is made when first used, so a command pays only for what it needs."""
+
+    def __init__(self, loaded: Loaded, environ: Mapping[str, str]) -> None:
+        self.loaded = loaded
+        self.environ = environ
+        self._transport: Transport | None = None
+
+    @classmethod
+    def open(
+        cls,
+        *,
+        environ: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        config: Path | None = None,
+        profile: str = "",
+        overrides: Mapping[str, object] | None = None,
+    ) -> Runtime:
+        """Read the configuration; nothing else is opened yet. Raises ConfigError with every problem found."""
+        environ = os.environ if environ is None else environ
+        paths = Paths.find(environ, config=config, profile=profile)
+        loaded = configuration.load(paths, environ=environ, cwd=cwd or Path.cwd(), overrides=overrides or {})
+        return cls(loaded, environ)
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """Where secrets are found, and what hides them in messages."""
+        return Credentials(environ=self.environ, paths=self.loaded.paths)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The providers."""
+        return Registry(self.loaded.config, environ=self.environ, folder=self.loaded.paths.home / "providers")
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What is known of models."""
+        return Catalogue.open(cache=self.loaded.paths.cache, overrides=self.loaded.config.prices)
+
+    @cached_property
+    def health(self) -> Health:
+        """How the targets fare."""
+        return Health()
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The book of attempts."""
+        return Ledger(lambda: open_sqlite(self.loaded.paths.data / LEDGER_FILE))
+
+    @cached_property
+    def router(self) -> Router:
+        """What turns a name into targets."""
+        return Router(self.loaded.config, self.registry, self.catalogue, self.health)
+
+    @cached_property
+    def upstream(self) -> Upstream:
+        """What talks to providers; first used inside the event loop that it will live in."""
+        self._transport = Transport(environ=self.environ)
+        return Upstream(self._transport, self.registry, self.credentials)
+
+    @cached_property
+    def dispatch(self) -> Dispatch:
+        """The loop that gets answers."""
+        return Dispatch(self.router, self.registry, self.catalogue, self.upstream, self.health, self.ledger)
+
+    def decide(self, name: str = "", needs: Needs | None = None) -> Decision:
+        """Return which targets a request for *name* would be sent to, in order. Nothing is sent."""
+        return self.router.decide(name, needs or Needs(), time.monotonic())
+
+    async def close(self) -> None:
+        """Close connections and write what the ledger still holds. Raises LedgerError if rows were lost."""
+        if self._transport is not None:
+            await self._transport.close()
+        if "ledger" in self.__dict__:
+            self.ledger.close()
