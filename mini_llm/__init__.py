@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__getattr__version = None
+from mini_llm._version import __version__
 
 if TYPE_CHECKING:
     from mini_llm.client import Answer, AsyncClient, Client
@@ -56,6 +56,7 @@ __all__ = [
     "UnknownModelError",
     "UpstreamError",
     "Usage",
+    "__version__",
 ]
 
 
@@ -69,4 +70,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return sorted(__all__)

@@ -57,7 +57,8 @@ class Body(NamedTuple):
 class Call(Generic[Content]):
     """What an entrance wants: `body_for` writes the request for one target, `receive` takes its reply.
 
-    `path` is set where it is not the dialect's own for chat; `timeout` bounds the whole call in seconds; `retried` tells that the caller itself is on a second try.
+    `path` is set where it is not the dialect's own for chat; `timeout` bounds the whole call in seconds;
+    `retried` tells that the caller itself is on a second try.
     """
 
     model: str

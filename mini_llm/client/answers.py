@@ -74,9 +74,7 @@ class Answer:
         return {
             "text": self.text,
             "reasoning": self.reasoning,
-            "tool_calls": [
-                {"id": call.id, "name": call.name, "arguments": call.arguments} for call in self.tool_calls
-            ],
+            "tool_calls": [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in self.tool_calls],
             "finish_reason": self.finish_reason,
             "provider": self.provider,
             "model": self.model,
