@@ -1,0 +1,128 @@
+"""The wire formats: one module a dialect, every module with the functions of `Dialect`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Collection, Mapping
+from dataclasses import replace
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from mini_llm import sse
+from mini_llm.errors import ConfigError, MiniLLMError, UpstreamError
+from mini_llm.types import ChatRequest, ChatResponse, Delta, Json
+
+NAMES = ("openai_chat", "anthropic_messages")
+SHORT_NAMES: Mapping[str, str] = {"openai": "openai_chat", "anthropic": "anthropic_messages"}
+
+# What a provider's file may name in `drop`: fields that steer an answer without changing what was asked for.
+TUNING: Mapping[str, str] = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+    "seed": "seed",
+    "reasoning_effort": "thinking",
+    "thinking": "thinking",
+    "parallel_tool_calls": "parallel_tool_calls",
+    "user": "user",
+    "metadata": "metadata",
+    "service_tier": "service_tier",
+}
+
+# Bookkeeping, cost and speed, never the answer itself: between two dialects these are left out, and named.
+HINTS = frozenset({
+    "metadata", "service_tier", "cache_control", "context_management", "speed", "store", "prediction",
+    "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "stream_options", "usage",
+})  # fmt: skip
+
+
+class Dialect(Protocol):
+    """What every module here offers. A request is decoded from the wire and encoded to it; so is an answer."""
+
+    @property
+    def NAME(self) -> str: ...  # noqa: N802  a constant of the module
+
+    @property
+    def HEADERS(self) -> Mapping[str, str]: ...  # noqa: N802  what every request of this dialect carries
+
+    def path(self, model: str, *, stream: bool) -> str:
+        """Return what is appended to a provider's base URL."""
+
+    def decode_request(self, body: Json) -> ChatRequest:
+        """Read a caller's request. Raises UsageError that names the field."""
+
+    def encode_request(self, request: ChatRequest) -> Json:
+        """Write *request* for an upstream. Raises TranslationError for what cannot be said here."""
+
+    def decode_response(self, body: Json) -> ChatResponse:
+        """Read an upstream's answer. Raises ProtocolError on nonsense, UpstreamError for an error inside a 200."""
+
+    def encode_response(self, response: ChatResponse) -> Json:
+        """Write *response* for a caller."""
+
+    def decode_stream(self, events: AsyncIterable[sse.Event]) -> AsyncGenerator[Delta, None]:
+        """Read an upstream's stream. Raises TruncatedError when it ends without a finish reason."""
+
+    def encode_stream(
+        self, deltas: AsyncIterable[Delta], *, include_usage: bool = True, model: str = ""
+    ) -> AsyncGenerator[bytes, None]:
+        """Write a stream for a caller. An exception from *deltas* leaves with no ending written."""
+
+    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """Return the error an upstream's failed answer stands for."""
+
+    def encode_error(self, error: MiniLLMError, *, request_id: str) -> Json:
+        """Return the body of a failed answer."""
+
+    def encode_error_event(self, error: MiniLLMError, *, request_id: str) -> bytes:
+        """Return the event that ends a stream that failed."""
+
+
+def get(name: str) -> Dialect:
+    """Return the dialect called *name* (or by its short name), loading it on first use."""
+    module = SHORT_NAMES.get(name, name)
+    if module not in NAMES:
+        raise ConfigError(f"no dialect called {name!r}", hint=f"use one of: {', '.join(NAMES)}")
+    return cast(Dialect, import_module(f"{__name__}.{module}"))  # a module is the object; checked below
+
+
+def without(request: ChatRequest, drop: Collection[str], *, dialect: str = "") -> tuple[ChatRequest, tuple[str, ...]]:
+    """Return *request* without the tuning fields named in *drop*, and the names of those it had.
+
+    With the target's *dialect* given and another than the request's own, hints it has no words for go too.
+    """
+    unwanted = {*drop, *HINTS} if dialect and dialect != request.dialect else set(drop)
+    changes: dict[str, Any] = {}
+    gone = []
+    for name, field in TUNING.items():
+        if name in unwanted and getattr(request, field) != getattr(_NOTHING, field):
+            changes[field] = getattr(_NOTHING, field)
+            gone.append(name)
+    extra = [name for name in request.extra if name in unwanted]
+    if extra:
+        changes["extra"] = {name: value for name, value in request.extra.items() if name not in extra}
+    return (replace(request, **changes), tuple(dict.fromkeys([*gone, *extra]))) if changes else (request, ())
+
+
+_NOTHING = ChatRequest("", ())
+
+
+def apply(
+    body: Json,
+    drop: Collection[str] = (),
+    rename: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> tuple[Json, tuple[str, ...]]:
+    """Return *body* as a provider with these quirks wants it, and the names of the fields that were dropped.
+
+    `messages.NAME` in *drop* takes the field NAME out of every message.
+    """
+    dropped = [name for name in drop if name in body]
+    names = rename or {}
+    changed = {**(defaults or {}), **{names.get(name, name): body[name] for name in body if name not in drop}}
+    for name in [name.removeprefix("messages.") for name in drop if name.startswith("messages.")]:
+        if any(name in message for message in changed.get("messages", ())):
+            changed["messages"] = [{k: v for k, v in message.items() if k != name} for message in changed["messages"]]
+            dropped.append(f"messages.{name}")
+    return changed, tuple(dropped)

@@ -1,0 +1,111 @@
+"""Bytes to server-sent events and back. Knows CR, LF and CRLF, any chunking, comments, and a byte order mark."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable
+from typing import NamedTuple
+
+from mini_llm.errors import ProtocolError
+
+MAX_EVENT = 8 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+
+class Event(NamedTuple):
+    """One event: its `event:` name ("" when it has none) and its data lines, joined."""
+
+    event: str
+    data: bytes
+
+
+class Parser:
+    """Turns chunks into events, in linear time however they are cut. Comments, ids and retry hints are skipped."""
+
+    __slots__ = ("_after_cr", "_buffer", "_started")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._after_cr = False
+        self._started = False
+
+    def feed(self, chunk: bytes) -> list[Event]:
+        """Return the events that *chunk* completes. Raises ProtocolError when one is larger than 8 MiB."""
+        if self._after_cr or b"\r" in chunk:
+            chunk = self._with_plain_newlines(chunk)
+        buffer = self._buffer
+        seen = len(buffer)
+        buffer += chunk
+        end = buffer.rfind(b"\n\n", seen - 1 if seen else 0)
+        if end < 0:
+            if len(buffer) > MAX_EVENT + 1:
+                raise _too_large()
+            return []
+        whole = bytes(buffer[:end])
+        del buffer[: end + 2]
+        return self._events(whole)
+
+    def close(self) -> list[Event]:
+        """Return the last event if the stream ended without the blank line after it."""
+        whole = bytes(self._buffer)
+        self._buffer.clear()
+        return self._events(whole)
+
+    def _with_plain_newlines(self, chunk: bytes) -> bytes:
+        if self._after_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
+            self._after_cr = False
+        if chunk:
+            self._after_cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _events(self, whole: bytes) -> list[Event]:
+        if not self._started:
+            self._started = True
+            whole = whole.removeprefix(_BOM)
+        found = []
+        for block in whole.split(b"\n\n"):
+            if len(block) > MAX_EVENT:
+                raise _too_large()
+            # The two shapes nearly every stream is made of; anything else takes the long way.
+            if block.startswith(b"data: ") and b"\n" not in block:
+                found.append(Event("", block[6:]))
+            elif event := _event(block):
+                found.append(event)
+        return found
+
+
+async def events(chunks: AsyncIterable[bytes]) -> AsyncGenerator[Event, None]:
+    """Yield the events of *chunks* as they become whole."""
+    parser = Parser()
+    async for chunk in chunks:
+        for event in parser.feed(chunk):
+            yield event
+    for event in parser.close():
+        yield event
+
+
+def encode(data: bytes, event: str = "") -> bytes:
+    """Return *data* as one event on the wire."""
+    head = b"event: %b\n" % event.encode() if event else b""
+    if b"\n" in data or b"\r" in data:
+        lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        return head + b"".join(b"data: %b\n" % line for line in lines) + b"\n"
+    return b"%bdata: %b\n\n" % (head, data)
+
+
+def _event(block: bytes) -> Event | None:
+    name = b""
+    lines: list[bytes] = []
+    for line in block.split(b"\n"):
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            lines.append(value[1:] if value.startswith(b" ") else value)
+        elif field == b"event":
+            name = value[1:] if value.startswith(b" ") else value
+    if not lines:
+        return None
+    return Event(name.decode("utf-8", "replace"), lines[0] if len(lines) == 1 else b"\n".join(lines))
+
+
+def _too_large() -> ProtocolError:
+    return ProtocolError(f"an event of the stream is larger than {MAX_EVENT // 1024 // 1024} MiB")
