@@ -1,0 +1,86 @@
+"""Read `model` and `stream` of a JSON body and put another model name in, leaving every other byte as it was.
+
+The body is parsed once to be sure that it is JSON (orjson does that faster than anything here could skip it), but
+never written anew: the new name is spliced into the bytes that came.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import orjson
+
+from mini_llm.errors import UsageError
+
+_KEY = b'"model"'
+_COLON = re.compile(rb"[ \t\n\r]*:[ \t\n\r]*")
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
+
+
+class Peek(NamedTuple):
+    """What a body says at its top level; None where it says nothing."""
+
+    model: str | None
+    stream: bool | None
+
+
+def peek(body: bytes) -> Peek:
+    """Return `model` and `stream` of *body*. Raises UsageError unless it is a JSON object with a sensible pair."""
+    try:
+        parsed = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise UsageError(f"the body is not valid JSON: {error}") from error
+    if not isinstance(parsed, dict):
+        raise UsageError("the body must be a JSON object")
+    model, stream = parsed.get("model"), parsed.get("stream")
+    if model is not None and not isinstance(model, str):
+        raise UsageError("model: must be a string")
+    if stream is not None and not isinstance(stream, bool):
+        raise UsageError("stream: must be true or false")
+    return Peek(model, stream)
+
+
+def with_model(body: bytes, model: str) -> bytes:
+    """Return *body* with *model* as its model. Raises UsageError if it has none; if it has several, all change."""
+    if peek(body).model is None:
+        raise UsageError("model: missing")
+    name = orjson.dumps(model)
+    pieces = []
+    end = 0
+    for start, stop in _spans(body):
+        pieces += [body[end:start], name]
+        end = stop
+    return b"".join([*pieces, body[end:]])
+
+
+def _spans(body: bytes) -> list[tuple[int, int]]:
+    """Return where the values of the top-level `model` stand, in a body that is known to have a string there."""
+    candidates = []
+    at = body.find(_KEY)
+    while at >= 0:
+        if (colon := _COLON.match(body, at + len(_KEY))) and (value := _STRING.match(body, colon.end())):
+            candidates.append(value.span())
+        at = body.find(_KEY, at + 1)
+    # One candidate is the one we know to exist, unless the key could be spelled with escapes (m is \u006d).
+    if len(candidates) == 1 and b"\\u006" not in body:
+        return candidates
+    return _top_level_spans(body)
+
+
+def _top_level_spans(body: bytes) -> list[tuple[int, int]]:
+    """Walk every string and bracket of valid JSON, and return the values of `model` at depth one."""
+    spans = []
+    depth = 0
+    for token in _TOKEN.finditer(body):
+        first = body[token.start()]
+        if first in b"{[":
+            depth += 1
+        elif first in b"}]":
+            depth -= 1
+        elif depth == 1 and (colon := _COLON.match(body, token.end())):
+            is_model = orjson.loads(token[0]) == "model"
+            if is_model and (value := _STRING.match(body, colon.end())):
+                spans.append(value.span())
+    return spans
