@@ -1,0 +1,152 @@
+"""ledger: one row an attempt, on a real SQLite file."""
+
+from __future__ import annotations
+
+import stat
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import apsw
+import pytest
+
+from mini_llm.errors import LedgerError
+from mini_llm.ledger import Book, Entry, Ledger, Totals, open_sqlite
+from mini_llm.types import Usage
+
+ENTRY = Entry(
+    time=1_000.0,
+    request_id="ml-1",
+    attempt=1,
+    route="fast (priority): groq/llama",
+    provider="groq",
+    model="llama",
+    status="ok",
+    usage=Usage(input_tokens=10, output_tokens=5, cache_read_tokens=4, raw={"prompt_tokens": 10}),
+    cost_nanos=1_500,
+)
+
+
+def ledger_in(folder: Path) -> Ledger:
+    return Ledger(lambda: open_sqlite(folder / "ledger.db"))
+
+
+def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
+    connection = apsw.Connection(str(folder / "ledger.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        return list(connection.execute(query))
+    finally:
+        connection.close()
+
+
+def test_rows_are_there_after_close_and_sum_up(tmp_path: Path) -> None:
+    ledger = ledger_in(tmp_path)
+    for number in range(200):
+        ledger.append(replace(ENTRY, request_id=f"ml-{number}"))
+    ledger.close()
+    assert ledger.totals() == Totals(200, 200, 2_000, 1_000, 300_000, 0)
+    assert ledger.totals(since=2_000.0) == Totals()
+
+
+def test_attempts_of_one_request_count_as_one_request(tmp_path: Path) -> None:
+    ledger = ledger_in(tmp_path)
+    ledger.append(replace(ENTRY, status="failed", error="overloaded", usage=None, cost_nanos=0))
+    ledger.append(replace(ENTRY, attempt=2))
+    ledger.close()
+    totals = ledger.totals()
+    assert (totals.requests, totals.attempts) == (1, 2)
+
+
+def test_the_same_attempt_is_never_written_twice(tmp_path: Path) -> None:
+    ledger = ledger_in(tmp_path)
+    ledger.append(ENTRY)
+    ledger.append(ENTRY)
+    ledger.close()
+    assert ledger.totals().attempts == 1
+
+
+def test_an_unknown_price_stays_unknown_and_is_counted_apart(tmp_path: Path) -> None:
+    ledger = ledger_in(tmp_path)
+    ledger.append(replace(ENTRY, cost_nanos=None))
+    ledger.close()
+    assert (ledger.totals().cost_nanos, ledger.totals().unpriced) == (0, 1)
+    assert rows(tmp_path, "SELECT cost_nanos FROM attempt") == [(None,)]
+
+
+def test_rows_can_neither_be_changed_nor_deleted(tmp_path: Path) -> None:
+    ledger = ledger_in(tmp_path)
+    ledger.append(ENTRY)
+    ledger.close()
+    connection = apsw.Connection(str(tmp_path / "ledger.db"))
+    for statement in ("UPDATE attempt SET cost_nanos = 0", "DELETE FROM attempt"):
+        with pytest.raises(apsw.ConstraintError):
+            connection.execute(statement)
+    connection.close()
+
+
+def test_two_processes_worth_of_writers_share_one_file(tmp_path: Path) -> None:
+    ledgers = [ledger_in(tmp_path) for _ in range(4)]
+
+    def write(number: int) -> None:
+        for attempt in range(100):
+            ledgers[number].append(replace(ENTRY, request_id=f"{number}", attempt=attempt))
+        ledgers[number].close()
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ledgers[0].totals().attempts == 400
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX")
+def test_the_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+    ledger = ledger_in(tmp_path / "data")
+    ledger.append(ENTRY)
+    ledger.close()
+    assert stat.S_IMODE((tmp_path / "data" / "ledger.db").stat().st_mode) == 0o600
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    connection = apsw.Connection(str(tmp_path / "ledger.db"))
+    connection.pragma("user_version", 99)
+    connection.close()
+    ledger = ledger_in(tmp_path)
+    ledger.append(ENTRY)
+    with pytest.raises(LedgerError, match="newer version"):
+        ledger.close()
+
+
+def test_a_file_that_is_no_database_is_told_and_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "ledger.db").write_bytes(b"not a database, but somebody's letter" * 100)
+    with pytest.raises(LedgerError, match=r"can't be opened"):
+        ledger_in(tmp_path).totals()
+    assert (tmp_path / "ledger.db").read_bytes().startswith(b"not a database")
+
+
+def test_rows_wait_while_the_database_is_stuck_and_are_written_when_it_comes_back(tmp_path: Path) -> None:
+    door = threading.Event()
+
+    def open_when_allowed() -> Book:
+        if not door.is_set():
+            raise LedgerError("the disk is full")
+        return open_sqlite(tmp_path / "ledger.db")
+
+    ledger = Ledger(open_when_allowed)
+    ledger.append(ENTRY)
+    deadline = time.monotonic() + 5
+    while not ledger.trouble and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert ledger.trouble == "the disk is full"
+    door.set()
+    ledger.close()
+    assert ledger.trouble == ""
+    assert ledger.totals().attempts == 1
+
+
+def test_a_ledger_nobody_wrote_to_makes_no_file(tmp_path: Path) -> None:
+    ledger_in(tmp_path).close()
+    assert list(tmp_path.iterdir()) == []
