@@ -1,0 +1,263 @@
+"""Say everything that is wrong with a set of values. Pure: no files, no environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
+from typing import Any, NamedTuple
+
+from mini_llm.config import address
+from mini_llm.config.fields import TREE, Branch, Key
+from mini_llm.config.jsonc import Path
+from mini_llm.config.keys import join
+
+_MONEY = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
+_CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f\ud800-\udfff]")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PROVIDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_PLACEHOLDER = re.compile(r"\$?\{[A-Za-z_][A-Za-z0-9_]*\}")
+
+
+class Problem(NamedTuple):
+    """What is wrong at `path`. `key`: it is the key itself, not its value."""
+
+    path: Path
+    what: str
+    key: bool = False
+
+
+class Review(NamedTuple):
+    """`problems` stop us; `unknown` keys are kept and told."""
+
+    problems: list[Problem]
+    unknown: list[Problem]
+
+
+def review(values: Mapping[str, Any]) -> Review:
+    """Check values against the table. `loops` is apart: only all layers together can have them."""
+    found = Review([], [])
+    _object(TREE, (), values, found)
+    return found
+
+
+def value(path: Path, given: object) -> list[Problem]:
+    """Check one value for the setting at *path*."""
+    nested: object = given
+    for name in reversed(path):
+        nested = {name: nested} if isinstance(name, str) else [nested]
+    return review(nested).problems if isinstance(nested, Mapping) else []
+
+
+def loops(aliases: object) -> list[Problem]:
+    """Find aliases that lead back to themselves; each loop is told once."""
+    if not isinstance(aliases, Mapping):
+        return []
+    ahead = {name: [to for to in targets_of(given) if to in aliases] for name, given in aliases.items()}
+    done: set[str] = set()
+    problems = []
+    for start in ahead:
+        trail: dict[str, int] = {}  # in order: the way we came, and how many of its targets we have followed
+        name: str | None = start if start not in done else None
+        while name is not None:
+            step = trail.setdefault(name, 0)
+            if step == len(ahead[name]):
+                done.add(name)
+                trail.popitem()
+                name = next(reversed(trail), None)
+                continue
+            trail[name], after = step + 1, ahead[name][step]
+            if after in trail:
+                way = list(trail)[list(trail).index(after) :]
+                told = " → ".join(map(_short, (*way[:8], after)))
+                problems.append(Problem(("aliases", after), f"this alias leads back to itself: {told}"))
+            elif after not in done:
+                name = after
+    return problems
+
+
+def targets_of(given: object) -> tuple[str, ...]:
+    """Return the targets an alias names, in whichever form it is written."""
+    if isinstance(given, Mapping):
+        given = given.get("targets")
+    if isinstance(given, str):
+        return (given,)
+    return tuple(name for name in given if isinstance(name, str)) if isinstance(given, list) else ()
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean …?)`, or "" if nothing is near."""
+    import difflib  # 1 ms, and only for mistakes
+
+    names = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), names, 1, 0.6)
+    return f' (did you mean "{names[near[0]]}"?)' if near else ""
+
+
+def _object(branch: Branch, path: Path, given: Mapping[str, Any], found: Review) -> None:
+    for name, below in given.items():
+        here = (*path, name)
+        if problem := _name(path, name):
+            found.problems.append(Problem(here, problem, key=True))
+        elif next_branch := branch.step(name):
+            _value(next_branch, here, below, found)
+        else:
+            hint = suggestion(name, branch.below)
+            found.unknown.append(Problem(here, f'unknown key "{_short(name)}"{hint}', key=True))
+
+
+def _value(branch: Branch, path: Path, given: object, found: Review) -> None:
+    kind = branch.key.kind
+    if isinstance(given, Mapping) and kind in ("object", "route"):
+        _object(branch, path, given, found)
+        if kind == "route" and not given.get("targets"):
+            found.problems.append(Problem(path, f"{join(path)} needs targets"))
+        if path == ("wallet",) and "providers" in given and given.get("type") != "custom":
+            found.problems.append(
+                Problem((*path, "providers"), 'providers in a wallet need "type": "custom"', key=True)
+            )
+    elif isinstance(given, list) and kind == "list":
+        for index, item in enumerate(given):
+            _value(branch.below["*"], (*path, index), item, found)
+            if isinstance(item, Mapping) and not item.get("id"):
+                found.problems.append(Problem((*path, index), f"{join((*path, index))} needs an id"))
+    elif problem := _KINDS[kind](branch.key, given):
+        found.problems.append(Problem(path, f"{join(path)} {problem}"))
+
+
+def _name(path: Path, name: str) -> str:
+    if path == ("providers",) and not _PROVIDER.fullmatch(name):
+        return f'"{_short(name)}" can\'t name a provider: use letters, digits, ".", "_" and "-"'
+    if path and path[-1] == "headers" and not _HEADER.fullmatch(name):
+        return f'"{_short(name)}" is no header name'
+    if path == ("aliases",) and (not name.strip() or re.search(r"\s", name) or _CONTROL.search(name)):
+        return f'"{_short(name)}" can\'t name an alias: it is empty or holds a blank'
+    return ""
+
+
+def _text(_: Key, given: object) -> str:
+    if not isinstance(given, str):
+        return f"must be a string, not {_told(given)}"
+    if len(given) > 4096:
+        return "is longer than 4096 characters"
+    return "holds a control character" if _CONTROL.search(given) else ""
+
+
+def _model(given: object) -> str:
+    if not isinstance(given, str):
+        return f"must name models as strings, not {_told(given)}"
+    if not given or len(given) > 512 or re.search(r"\s", given) or _CONTROL.search(given):
+        return f'holds "{_short(given)}", which names no model'
+    return ""
+
+
+def _texts(_: Key, given: object) -> str:
+    if not isinstance(given, list):
+        return f"must be a list of strings, not {_told(given)}"
+    return next(filter(None, map(_model, given)), "")
+
+
+def _targets(_: Key, given: object) -> str:
+    if isinstance(given, str):
+        return _model(given)
+    if not isinstance(given, list):
+        return f"must be a model or a list of models, not {_told(given)}"
+    if not given:
+        return "is empty: name at least one model"
+    return next(filter(None, map(_model, given)), "")
+
+
+def _choice(key: Key, given: object) -> str:
+    if given in key.choices and isinstance(given, str):
+        return ""
+    hint = suggestion(given, key.choices) if isinstance(given, str) else ""
+    return f"must be {', '.join(key.choices[:-1])} or {key.choices[-1]}, not {_told(given)}{hint}"
+
+
+def _boolean(_: Key, given: object) -> str:
+    return "" if isinstance(given, bool) else f"must be true or false, not {_told(given)}"
+
+
+def _number(key: Key, given: object) -> str:
+    if isinstance(given, bool) or not isinstance(given, int if key.kind == "integer" else int | float):
+        wanted = "a whole number" if key.kind == "integer" else "a number of seconds"
+        return f"must be {wanted}, not {_told(given)}"
+    if not key.least <= given <= key.most:
+        return f"must be from {key.least:g} to {key.most:g}, not {_short(str(given))}"
+    return ""
+
+
+def _money(_: Key, given: object) -> str:
+    if isinstance(given, str):
+        return "" if _MONEY.fullmatch(given) else f'must be US dollars like "5.00", not {_told(given)}'
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return f'must be US dollars like "5.00", not {_told(given)}'
+    return "" if isfinite(given) and 0 <= given < 10**12 else "must be from 0 to a trillion US dollars"
+
+
+def _address(key: Key, given: object) -> str:
+    if problem := _text(key, given):
+        return problem
+    told = str(given)
+    if told.startswith(("${", "{")):
+        return ""  # the variable holds its beginning: checked once it is filled in
+    problem = address.problem_with(_PLACEHOLDER.sub("x", told))
+    return f"{address.shown(told)} is no address: {problem}" if problem else ""
+
+
+def _secret(key: Key, given: object) -> str:
+    if problem := _text(key, given):
+        return problem
+    assert isinstance(given, str)
+    for prefix in ("env:", "keyring:", "file:", "cmd:"):
+        if given.startswith(prefix):
+            return "" if given[len(prefix) :].strip() else f"{prefix} names nothing"
+    if "${" in _REFERENCE.sub("", given):
+        return "holds a ${ that is no ${VARIABLE}"
+    return "is a key with a blank in it" if re.search(r"\s", given) else ""
+
+
+def _header(key: Key, given: object) -> str:
+    if problem := _text(key, given):
+        return problem
+    return "holds a ${ that is no ${VARIABLE}" if "${" in _REFERENCE.sub("", str(given)) else ""
+
+
+def _container(key: Key, given: object) -> str:
+    wanted = "a list [ … ]" if key.kind == "list" else "an object { … }"
+    return f"must be {wanted}, not {_told(given)}"
+
+
+_KINDS: Mapping[str, Callable[[Key, object], str]] = {
+    "object": _container,
+    "list": _container,
+    "route": _targets,
+    "targets": _targets,
+    "texts": _texts,
+    "text": _text,
+    "choice": _choice,
+    "boolean": _boolean,
+    "integer": _number,
+    "seconds": _number,
+    "money": _money,
+    "address": _address,
+    "secret": _secret,
+    "header": _header,
+}
+
+
+def _told(given: object) -> str:
+    """Describe a wrong value without repeating what may be a secret."""
+    if isinstance(given, str):
+        return f'"{_short(given)}"' if len(given) <= 24 else "a long string"
+    if given is None or isinstance(given, bool):
+        return {None: "null", True: "true", False: "false"}[given]
+    if isinstance(given, Mapping):
+        return "an object"
+    return "a list" if isinstance(given, list | tuple) else _short(str(given))
+
+
+def _short(word: str) -> str:
+    clean = _CONTROL.sub("?", word)
+    return clean if len(clean) <= 60 else f"{clean[:57]}…"

@@ -1,0 +1,190 @@
+"""Change one value in the text of a config, and nothing else: comments, order, blanks and line ends stay. Pure."""
+
+from __future__ import annotations
+
+import re
+from json import dumps
+from typing import Any, NamedTuple
+
+from mini_llm.config import jsonc
+from mini_llm.config.jsonc import Node
+from mini_llm.errors import ConfigError
+
+_COMMENT = re.compile(r'"(?:[^"\\]|\\.)*+"|(//[^\r\n]*|/\*.*?\*/)', re.DOTALL)
+
+
+class Style(NamedTuple):
+    """How a file is written."""
+
+    newline: str
+    indent: str
+
+
+USUAL = Style("\n", "  ")
+
+
+def put(text: str, path: tuple[str, ...], value: object) -> str:
+    """Return the text with the value at *path* set; objects on the way are made."""
+    root = jsonc.parse(text)
+    style = _style(text, root)
+    node = root
+    for at, name in enumerate(path):
+        below = _step(node, name)
+        if below is None:
+            if node.members is None:
+                raise ConfigError(f"{'.'.join(path[:at]) or 'the file'} holds no named values to put {name} in")
+            for outer in reversed(path[at + 1 :]):
+                value = {outer: value}
+            return _insert(text, node, name, value, style)
+        node = below
+    return _replace(text, root, path, node, value, style)
+
+
+def remove(text: str, path: tuple[str, ...]) -> str | None:
+    """Return the text without the member at *path*, None if there is none. Comments beside it stay."""
+    root = jsonc.parse(text)
+    parent = root
+    for name in path[:-1]:
+        below = _step(parent, name)
+        if below is None:
+            return None
+        parent = below
+    if parent.members is None or path[-1] not in parent.members:
+        return None
+    return _cut(text, parent, path[-1])
+
+
+def write(value: object, style: Style = USUAL, margin: str = "") -> str:
+    """Write a value as JSON; objects take a line a member, short lists of plain values one line."""
+    deeper = margin + style.indent
+    if isinstance(value, dict) and value:
+        lines = [f"{deeper}{dumps(str(k), ensure_ascii=False)}: {write(v, style, deeper)}" for k, v in value.items()]
+        return "{" + style.newline + ("," + style.newline).join(lines) + style.newline + margin + "}"
+    if isinstance(value, list | tuple) and value:
+        parts = [write(item, style, deeper) for item in value]
+        flat = "[" + ", ".join(parts) + "]"
+        if len(flat) <= 80 and not any(isinstance(item, dict | list) for item in value):
+            return flat
+        return (
+            "["
+            + style.newline
+            + ("," + style.newline).join(deeper + part for part in parts)
+            + style.newline
+            + margin
+            + "]"
+        )
+    return dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _step(node: Node, name: str) -> Node | None:
+    if node.members is not None:
+        return node.members[name].value if name in node.members else None
+    if node.items is not None and name.isdecimal() and int(name) < len(node.items):
+        return node.items[int(name)]
+    return None
+
+
+def _replace(text: str, root: Node, path: tuple[str, ...], node: Node, value: object, style: Style) -> str:
+    """Replace a value; comments that stood inside it move in front of its key."""
+    start = _start_of(root, path)
+    margin = _margin(text, start)
+    kept = [found[1] for found in _COMMENT.finditer(text, node.start, node.end) if found[1]]
+    notes = "".join(f"{note}{style.newline}{margin}" if note.startswith("//") else f"{note} " for note in kept)
+    return text[:start] + notes + text[start : node.start] + write(value, style, margin) + text[node.end :]
+
+
+def _start_of(root: Node, path: tuple[str, ...]) -> int:
+    """Return where the member at *path* begins: its key, or the item of a list."""
+    node, start = root, root.start
+    for name in path:
+        if node.members is not None:
+            start, node = node.members[name]
+        else:
+            node = node.items[int(name)] if node.items else node
+            start = node.start
+    return start
+
+
+def _insert(text: str, parent: Node, name: str, value: object, style: Style) -> str:
+    """Add a member at the end of an object, in the style of those before it."""
+    close = parent.end - 1
+    members = list((parent.members or {}).values())
+    inner = _margin(text, parent.start) + style.indent
+    spread = not members or "\n" in text[parent.start : close] or "\r" in text[parent.start : close]
+    if members and spread and _first_on_line(text, members[-1].start):
+        inner = _margin(text, members[-1].start)
+    told = f"{dumps(name, ensure_ascii=False)}: {write(value, style, inner)}"
+    if not members:
+        body = text[parent.start + 1 : close].rstrip()
+        end = style.newline + _margin(text, parent.start)
+        return text[: parent.start + 1] + body + style.newline + inner + told + end + text[close:]
+    last = members[-1].value.end
+    comma = jsonc.skip(text, last)
+    trailing = text[comma] == ","
+    head = text[: comma + 1] if trailing else text[:last] + ","
+    tail = text[len(head) - (0 if trailing else 1) : close]
+    if not spread:
+        return head + tail.rstrip() + " " + told + ("," if trailing else "") + tail[len(tail.rstrip()) :] + text[close:]
+    note = tail[: len(tail.rstrip())]
+    after = tail[len(note) :]
+    if "\n" not in after and "\r" not in after:
+        after = style.newline + _margin(text, parent.start)
+    return head + note + style.newline + inner + told + ("," if trailing else "") + after + text[close:]
+
+
+def _cut(text: str, parent: Node, name: str) -> str:
+    members = parent.members or {}
+    names = list(members)
+    at = names.index(name)
+    start, end = members[name].start, members[name].value.end
+    comma = jsonc.skip(text, end)
+    if text[comma] == ",":
+        between = text[end:comma]
+        text, end = text[:end] + between + text[comma + 1 :], end + len(between)
+    elif at > 0:
+        before = members[names[at - 1]].value.end
+        comma = jsonc.skip(text, before)
+        text, start, end = text[:comma] + text[comma + 1 :], start - 1, end - 1
+    return _close_gap(text, start, end, keep=members[name].value.end - members[name].start)
+
+
+def _close_gap(text: str, start: int, end: int, *, keep: int) -> str:
+    """Take the member out; a line that is left blank goes too."""
+    rest = text[start + keep : end]
+    text = text[:start] + rest + text[end:]
+    line_start = _line_start(text, start)
+    found = re.compile(r"[ \t]*(\r\n|\n|\r)").match(text, line_start)
+    if found and line_start > 0 and found.end() > start:
+        return text[:line_start] + text[found.end() :]
+    if not text[line_start:start].strip() or text[start : start + 1] in "}]":
+        return text
+    return text[:start] + text[start:].lstrip(" \t")
+
+
+def _style(text: str, root: Node) -> Style:
+    found = re.search(r"\r\n|\n|\r", text)
+    first = next(iter((root.members or {}).values()), None)
+    indent = _margin(text, first.start) if first and _first_on_line(text, first.start) else ""
+    return Style(found.group() if found else "\n", indent or "  ")
+
+
+def _first_on_line(text: str, at: int) -> bool:
+    return not text[_line_start(text, at) : at].strip(" \t\ufeff")
+
+
+def _margin(text: str, at: int) -> str:
+    """Return the blanks that begin the line *at* stands on."""
+    start = _line_start(text, at)
+    found = re.compile(r"[ \t]*").match(text, start)
+    return found.group() if found else ""
+
+
+def _line_start(text: str, at: int) -> int:
+    return max(text.rfind("\n", 0, at), text.rfind("\r", 0, at)) + 1
+
+
+def plain(value: Any) -> Any:
+    """Return a value in JSON's own types, so that it can be written and compared."""
+    if isinstance(value, dict):
+        return {str(name): plain(below) for name, below in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value

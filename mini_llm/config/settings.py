@@ -1,0 +1,91 @@
+"""What the user can set, as frozen words. Secrets in them are references or plain keys, so `repr` hides them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+# Tuples, not dataclasses, where nothing has to be hidden: a dataclass costs 0.6 ms at import, a tuple 0.07.
+
+
+class Timeouts(NamedTuple):
+    """Deadlines in seconds. None means: decided for each attempt (design §5)."""
+
+    connect: float = 5.0
+    first_content: float | None = None
+    silence: float | None = None
+    total: float = 600.0
+    stream: float = 1800.0
+
+
+class Route(NamedTuple):
+    """First choice, then fallbacks. "" and None mean: as `Routing` says."""
+
+    targets: tuple[str, ...]
+    strategy: str = ""
+    recovery: str = ""
+    wallet: Literal["last", "never"] = "last"
+    max_attempts: int | None = None
+    timeouts: Timeouts | None = None
+
+
+class Routing(NamedTuple):
+    """How targets are ordered and tried, unless a route says otherwise."""
+
+    strategy: str = "priority"
+    recovery: str = "continue"
+    timeouts: Timeouts = Timeouts()
+    max_attempts: int = 4
+
+
+class Gateway(NamedTuple):
+    """Where the gateway listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 6464
+
+
+_ROUTING = Routing()
+_GATEWAY = Gateway()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wallet:
+    """The wallet: "passy", "custom" (the user's own providers, nothing else) or "none"."""
+
+    type: Literal["passy", "custom", "none"] = "passy"
+    api_key: str = field(default="", repr=False)
+    endpoint: str = ""
+    fallback: bool = True
+    cost_optimization: bool = True
+    discounts: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProviderSettings:
+    """What the user says of one provider; all of it optional."""
+
+    api_key: str = field(default="", repr=False)
+    base_url: str = ""
+    dialect: str = ""
+    models: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    auth: str = ""
+    key_env: str = ""
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Config:
+    """Everything that is set, after all layers. `prices` are US dollars a million tokens, by "provider/model"."""
+
+    wallet: Wallet | None = None
+    providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
+    aliases: Mapping[str, Route] = field(default_factory=dict)
+    default: str = ""
+    routing: Routing = _ROUTING
+    budgets: Mapping[str, str] = field(default_factory=dict)
+    gateway: Gateway = _GATEWAY
+    history: bool = False
+    prices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
