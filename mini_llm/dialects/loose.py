@@ -1,0 +1,39 @@
+"""Read what a provider sent: whatever has the wrong type counts as absent, so nothing here can raise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mini_llm.types import Json
+
+NOTHING: Json = {}
+
+
+def text(value: object) -> str:
+    """Return *value* if it is a string, else ""."""
+    return value if isinstance(value, str) else ""
+
+
+def count(value: object) -> int:
+    """Return *value* if it is a whole number of something, else 0."""
+    if type(value) is int:
+        return value if value > 0 else 0
+    return int(value) if isinstance(value, float) and 0 < value < 1e15 and value.is_integer() else 0
+
+
+def object_of(value: object) -> Json:
+    """Return *value* if it is a JSON object, else an empty one (not to be written to)."""
+    return value if isinstance(value, dict) else NOTHING
+
+
+def objects(value: object) -> list[Json]:
+    """Return the JSON objects of the list *value*; none if it is no list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def first(body: Json, *names: str) -> Any:
+    """Return the first of these fields that says something."""
+    for name in names:
+        if (value := body.get(name)) not in (None, "", [], {}):
+            return value
+    return None
