@@ -145,7 +145,7 @@ class Registry:
         path = self._path(name)
         if path is None and (settings is None or not settings.base_url):
             raise self._unknown(name)
-        table = read(path) if path else {"auth": "none"}
+        table: dict[str, Any] = read(path) if path else {"auth": "none"}
         if settings is not None:
             table = _merged(table, settings)
         host_env = table.pop("host_env", "")
