@@ -1,0 +1,90 @@
+"""One request and its response, as a block: `async with`."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+
+from mini_llm.errors import ResetByPeerError
+from mini_llm.transport.connection import Connection
+from mini_llm.transport.dial import Dialer
+from mini_llm.transport.pool import Pool
+from mini_llm.transport.response import Response
+from mini_llm.transport.timeouts import Timeouts
+
+
+class Exchange:
+    """Sends the request when entered. When left, lets go of the connection; one that is not done is closed at once."""
+
+    __slots__ = ("_bodiless", "_body", "_dialer", "_ends", "_head", "_pool", "_response", "_timeouts")
+
+    def __init__(
+        self, pool: Pool, dialer: Dialer, head: bytes, body: bytes, *, bodiless: bool, timeouts: Timeouts
+    ) -> None:
+        self._pool = pool
+        self._dialer = dialer
+        self._head = head
+        self._body = body
+        self._bodiless = bodiless
+        self._timeouts = timeouts
+        self._ends = 0.0
+        self._response: Response | None = None
+
+    async def __aenter__(self) -> Response:
+        self._ends = asyncio.get_running_loop().time() + self._timeouts.total
+        if self._pool.places.locked():
+            await self._wait_for_place()
+        else:
+            await self._pool.places.acquire()
+        try:
+            self._response = await self._open()
+        except BaseException:
+            self._pool.places.release()
+            raise
+        return self._response
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._response is not None:
+            self._response.let_go()
+
+    async def _open(self) -> Response:
+        """Try a connection that rests in the pool; a new one if there is none, or if it proves to be stale."""
+        connection = self._pool.take()
+        if connection is not None:
+            try:
+                return await self._send(connection)
+            except ResetByPeerError as error:
+                if error.answered:
+                    raise
+        return await self._send(await self._dial())
+
+    async def _send(self, connection: Connection) -> Response:
+        message = await connection.exchange(
+            self._head, self._body, bodiless=self._bodiless, timeouts=self._timeouts, ends=self._ends
+        )
+        return Response(self._pool, connection, message)
+
+    async def _dial(self) -> Connection:
+        """Return a new connection, within the time that is left for it."""
+        patience, phase = self._patience()
+        try:
+            async with asyncio.timeout(patience):
+                return await self._dialer.dial(self._pool.origin, self._pool.proxy, self._pool.create)
+        except TimeoutError as error:
+            raise self._timeouts.passed(phase, self._pool.origin.label) from error
+
+    async def _wait_for_place(self) -> None:
+        """Wait until one of the other exchanges with this origin is over."""
+        patience, phase = self._patience()
+        try:
+            async with asyncio.timeout(patience):
+                await self._pool.places.acquire()
+        except TimeoutError as error:
+            raise self._timeouts.passed(phase, self._pool.origin.label) from error
+
+    def _patience(self) -> tuple[float, str]:
+        """Return how long opening may still take, and which deadline says so."""
+        left = self._ends - asyncio.get_running_loop().time()
+        return min((self._timeouts.connect, "connect"), (left, "total"))
