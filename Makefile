@@ -1,0 +1,51 @@
+# The two commands that do all the set-up, on a machine that has Python 3.11 and a package index.
+.DEFAULT_GOAL := help
+.PHONY: help try test lint model clean
+
+# The first Python that is new enough; `make try PYTHON=/path/to/python` takes another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+# uv takes seconds where pip's resolver takes minutes; where it cannot reach an index that pip can, pip does it.
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
+
+help: ## show this
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 14
+
+try: .venv/installed ## a real answer: from a provider whose key is set, else from a small model on this machine
+	@$(BIN)/python scripts/first_answer.py
+
+test: .venv/installed-test ## ruff, mypy and every test; about two minutes
+	@$(BIN)/python scripts/local_model.py install || echo "The tests that need a real model are skipped."
+	@status=0; $(MAKE) --no-print-directory lint || status=1; $(BIN)/python -m pytest || status=1; exit $$status
+
+lint: .venv/installed-test ## ruff and mypy
+	@status=0; \
+	echo "ruff check";    $(BIN)/ruff check --quiet . || status=1; \
+	echo "ruff format";   $(BIN)/ruff format --quiet --check . || status=1; \
+	echo "mypy --strict"; $(BIN)/mypy --no-error-summary || status=1; \
+	exit $$status
+
+model: .venv/installed ## serve the small model on 127.0.0.1:8080: mini-llm chat -m llamacpp/smollm2 "Hello"
+	@$(BIN)/python scripts/local_model.py run
+
+clean: ## remove .venv and what the tools left
+	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
+
+.venv/uv:
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed"; \
+		echo "hint: make try PYTHON=/path/to/python3.12"; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || echo "uv is not to be had: pip it is"
+	@touch $@
+
+.venv/installed: .venv/uv pyproject.toml
+	@echo "Installing mini-llm"
+	@$(INSTALL) --editable . || $(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+.venv/installed-test: .venv/installed pyproject.toml
+	@echo "Installing what the tests need"
+	@$(INSTALL) --editable '.[test]' || $(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@

@@ -1,0 +1,45 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import local_model as small
+from pinned import Failure
+
+
+@dataclass(frozen=True)
+class LocalModel:
+    """A real model behind a real llama-server: `url` without /v1, and the file where the server says what it does."""
+
+    url: str
+    log: Path
+    name: str = small.MODEL
+
+    @property
+    def started(self) -> int:
+        """Return how many answers it has begun."""
+        return self.log.read_text().count("processing task,")
+
+    @property
+    def cancelled(self) -> int:
+        """Return how many answers it gave up because the caller had gone away."""
+        return self.log.read_text().count("stop: cancel task")
+
+
+@pytest.fixture(scope="session")
+def local_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalModel]:
+    """Serve the real local model; skips where `scripts/local_model.py install` has not made it ready."""
+    ready = small.installed()
+    if ready is None:
+        pytest.skip("no local model here: run `python scripts/local_model.py install`")
+    log = tmp_path_factory.mktemp("llama-server") / "log"
+    try:
+        with small.serving(log=log, what=ready) as url:
+            yield LocalModel(url, log)
+    except Failure as failure:
+        pytest.skip(f"the local model does not run: {failure}")
