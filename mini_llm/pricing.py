@@ -62,6 +62,12 @@ def dollars(nanos: int | None) -> str:
     return f"{sign}${whole}.{f'{rest:09d}'[: min(places, 9)]}"
 
 
+def decimal(nanos: int) -> str:
+    """Return an amount in dollars as an exact decimal number for machines: "0.0021"."""
+    sign, (whole, rest) = ("-" if nanos < 0 else ""), divmod(abs(nanos), DOLLAR)
+    return f"{sign}{whole}.{rest:09d}".rstrip("0").rstrip(".")
+
+
 def _tier(price: Price, input_tokens: int) -> Price:
     """Return the price that holds for a request with so many input tokens."""
     begun = [tier for start, tier in price.tiers if input_tokens >= start]

@@ -60,9 +60,7 @@ class Reply:
                 f"{self.provider.name} sent {len(raw)} bytes that are no JSON", provider=self.provider.name
             ) from error
         if not isinstance(body, dict):
-            raise ProtocolError(
-                f"{self.provider.name} sent JSON that is not an object", provider=self.provider.name
-            )
+            raise ProtocolError(f"{self.provider.name} sent JSON that is not an object", provider=self.provider.name)
         return body
 
     def deltas(self) -> AsyncGenerator[Delta, None]:

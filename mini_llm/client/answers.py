@@ -82,7 +82,7 @@ class Answer:
             "attempts": self.attempts,
             "request_id": self.request_id,
             "usage": _usage(self.usage),
-            "cost": None if self.cost_nanos is None else pricing.decimal_dollars(self.cost_nanos),
+            "cost": None if self.cost_nanos is None else pricing.decimal(self.cost_nanos),
             "cost_nanos": self.cost_nanos,
             "seconds": round(self.seconds, 3),
             "dropped": list(self.dropped),

@@ -29,8 +29,9 @@ def decode_response(body: Json, count: int) -> EmbedResponse:
         vectors[index] = tuple(vector)
     if not all(vectors):
         raise ProtocolError("the answer holds one embedding twice and lacks another")
-    usage = body.get("usage")
-    tokens = usage.get("prompt_tokens") if isinstance(usage, dict) else None
+    told = body.get("usage")
+    usage: Json = told if isinstance(told, dict) else {}
+    tokens = usage.get("prompt_tokens")
     model = body.get("model")
     return EmbedResponse(
         model=model if isinstance(model, str) else "",

@@ -87,7 +87,7 @@ class SQLiteBook:
 
     def totals(self, since: float) -> Totals:
         """Sum the rows since the Unix time *since*."""
-        return Totals(*self._connection.execute(TOTALS, (since,)).fetchone())
+        return Totals(*self._connection.execute(TOTALS, (since,)).get)
 
     def close(self) -> None:
         """Close the file."""
