@@ -31,8 +31,8 @@ from mini_llm.errors import (
 from mini_llm.health import Health
 from mini_llm.ledger import Entry, Ledger, Payer, Status
 from mini_llm.meter import Meter
-from mini_llm.providers import Provider, Registry
-from mini_llm.routing import WALLET, Choice, Decision, Needs, Router, Target
+from mini_llm.providers import WALLET, Provider, Registry
+from mini_llm.routing import Choice, Decision, Needs, Router, Target
 from mini_llm.transport import Timeouts
 from mini_llm.upstream import Reply, Request, Upstream
 

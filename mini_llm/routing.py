@@ -11,10 +11,9 @@ from mini_llm.catalogue import Catalogue
 from mini_llm.config import Config, Route, Timeouts
 from mini_llm.errors import MiniLLMError, NoProviderError, UnknownModelError
 from mini_llm.health import Health
-from mini_llm.providers import Registry
+from mini_llm.providers import WALLET, Registry
 from mini_llm.types import Audio, ChatRequest, Document, Image, Model, Reasoning, Text, ToolCall, ToolResult
 
-WALLET = "passy"
 EXPECTED_OUTPUT = 500
 EXPLORE = 0.05
 CHARACTERS_A_TOKEN = 4
@@ -160,9 +159,9 @@ class Router:
             yield Target(provider, model)
             return
         found = list(self._holders(name))
-        if not found:
+        if not found and not self._wallet_has(name):
             raise self._unknown(name)
-        yield from found
+        yield from found or [Target(WALLET, name)]
 
     def _holders(self, model: str) -> Iterator[Target]:
         """Yield a target for every configured provider that has the bare *model*."""
@@ -170,6 +169,10 @@ class Router:
         for provider in self._registry.configured():
             if provider.name in listed or model in provider.models:
                 yield Target(provider.name, model)
+
+    def _wallet_has(self, model: str) -> bool:
+        """Tell whether the wallet may be asked for *model*: it sells what the catalogue knows of anybody."""
+        return self._registry.wallet() is not None and bool(self._catalogue.providers_of(model))
 
     def _defaults(self) -> Iterator[Target]:
         """Yield each configured provider's usual model: what answers when nobody chose."""
@@ -179,8 +182,17 @@ class Router:
             if usual:
                 found = True
                 yield Target(provider.name, usual)
-        if not found:
+        wallet = None if found else self._registry.wallet()
+        if wallet is not None and wallet.default:
+            found = True
+            yield Target(WALLET, wallet.default)
+        if not found and not self._registry.configured():
             raise NoProviderError
+        if not found:
+            raise UnknownModelError(
+                "no model was named, and no default is set",
+                hint="name one with `-m PROVIDER/MODEL`, or run `mini-llm config set default PROVIDER/MODEL`",
+            )
 
     def _unknown(self, name: str) -> MiniLLMError:
         configured = self._registry.configured()
@@ -214,9 +226,9 @@ class Router:
     def _with_wallet(self, candidates: list[Target], route: Route | None) -> list[Target]:
         """Put the wallet behind the user's own targets, unless it is off or already among them."""
         wallet = self._config.wallet
-        if wallet is None or wallet.type != WALLET or not wallet.fallback or (route and route.wallet == "never"):
+        if (wallet is not None and not wallet.fallback) or (route is not None and route.wallet == "never"):
             return candidates
-        if any(target.provider == WALLET for target in candidates) or not candidates:
+        if any(target.provider == WALLET for target in candidates) or self._registry.wallet() is None:
             return candidates
         return [*candidates, Target(WALLET, candidates[0].model)]
 

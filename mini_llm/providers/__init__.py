@@ -19,8 +19,9 @@ from mini_llm.providers.files import AUTH, DIALECTS, PLACEHOLDER, check_url, rea
 if TYPE_CHECKING:
     from mini_llm.config import Config, ProviderSettings
 
-__all__ = ["AUTH", "DIALECTS", "Provider", "Registry", "check_url"]
+__all__ = ["AUTH", "DIALECTS", "WALLET", "Provider", "Registry", "check_url"]
 
+WALLET = "passy"
 SHIPPED = Path(__file__).parent
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -52,7 +53,7 @@ class Provider:
     models: tuple[str, ...] = ()
     paths: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     continues: bool = False
-    api_key: str = ""
+    api_key: str = field(default="", repr=False)
 
 
 class NoAddressError(ConfigError):
@@ -64,6 +65,7 @@ class Registry:
 
     def __init__(self, config: Config, *, environ: Mapping[str, str], folder: Path | None) -> None:
         self._settings: Mapping[str, ProviderSettings] = config.providers
+        self._wallet = config.wallet
         self._environ = environ
         self._folders = (folder, SHIPPED) if folder else (SHIPPED,)
         self._names: tuple[str, ...] = ()
@@ -104,6 +106,13 @@ class Registry:
             found = [self._usable(name) for name in [*self._settings, *rest]]
             self._configured = tuple(provider for provider in found if provider is not None)
         return self._configured
+
+    def wallet(self) -> Provider | None:
+        """Return the wallet as a provider, None if it is off or has no key."""
+        if self._wallet is not None and self._wallet.type != WALLET:
+            return None
+        wallet = self.get(WALLET)
+        return wallet if wallet.api_key or self._variable(wallet) else None
 
     def key_reference(self, provider: Provider) -> str:
         """Return where *provider*'s key is, as a reference for `credentials`; "" if it needs none."""
@@ -148,6 +157,9 @@ class Registry:
         table: dict[str, Any] = read(path) if path else {"auth": "none"}
         if settings is not None:
             table = _merged(table, settings)
+        if name == WALLET and self._wallet is not None:
+            stored = {"api_key": self._wallet.api_key, "base_url": self._wallet.endpoint}
+            table |= {key: value for key, value in stored.items() if value}
         host_env = table.pop("host_env", "")
         base_url = self._filled(name, table.pop("base_url"))
         if host := self._environ.get(host_env):
