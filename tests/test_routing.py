@@ -1,0 +1,217 @@
+"""routing: names, routes, strategies. Pure, so every world here is built by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mini_llm.catalogue import Catalogue
+from mini_llm.config import Config, ProviderSettings, Route, Routing, Wallet
+from mini_llm.errors import CredentialError, NetworkError, NoProviderError, RateLimitError, UnknownModelError
+from mini_llm.health import Health
+from mini_llm.providers import Registry
+from mini_llm.routing import Decision, Needs, Router, Target, needs_of
+from mini_llm.types import ChatRequest, Image, Message, ResponseFormat, Text, Tool
+
+LAB = ProviderSettings(base_url="http://localhost:8080/v1", models=("llama-70b", "shared"))
+SHED = ProviderSettings(base_url="http://localhost:8081/v1", models=("shared",))
+OPENAI_KEY = {"OPENAI_API_KEY": "sk-test-0123456789"}
+
+
+def router(
+    environ: dict[str, str] | None = None, *, health: Health | None = None, draw: float = 0.5, **config: Any
+) -> Router:
+    settings = Config(**config)
+    return Router(
+        settings,
+        Registry(settings, environ=environ or {}, folder=None),
+        Catalogue.open(cache=None, overrides=settings.prices),
+        health or Health(draw=lambda: 0.5),
+        draw=lambda: draw,
+    )
+
+
+def targets(decision: Decision) -> list[str]:
+    return [str(choice.target) for choice in decision.choices]
+
+
+def two(**config: Any) -> Router:
+    return router(providers={"lab": LAB, "shed": SHED}, **config)
+
+
+def test_provider_slash_model_names_one_target() -> None:
+    assert targets(two().decide("lab/anything", Needs(), 0.0)) == ["lab/anything"]
+
+
+def test_a_model_with_slashes_keeps_them() -> None:
+    assert two().decide("lab/meta/llama", Needs(), 0.0).choices[0].target == Target("lab", "meta/llama")
+
+
+def test_a_bare_name_means_every_configured_provider_that_has_it() -> None:
+    assert targets(two().decide("shared", Needs(), 0.0)) == ["lab/shared", "shed/shared"]
+    assert targets(two().decide("llama-70b", Needs(), 0.0)) == ["lab/llama-70b"]
+
+
+def test_a_key_in_the_environment_is_all_the_configuration_there_needs_to_be() -> None:
+    decision = router(OPENAI_KEY).decide("", Needs(), 0.0)
+    assert [choice.target.provider for choice in decision.choices] == ["openai"]
+
+
+def test_an_alias_wins_over_a_model_of_the_same_name() -> None:
+    aliases = {"llama-70b": Route(("shed/other",))}
+    assert targets(two(aliases=aliases).decide("llama-70b", Needs(), 0.0)) == ["shed/other"]
+
+
+def test_an_alias_may_name_aliases_and_each_target_stands_once() -> None:
+    aliases = {"fast": Route(("lab/a",)), "smart": Route(("fast", "shed/b", "lab/a"))}
+    decision = two(aliases=aliases).decide("smart", Needs(), 0.0)
+    assert targets(decision) == ["lab/a", "shed/b"]
+    assert decision.line() == "smart (priority): lab/a, shed/b"
+
+
+def test_the_default_may_be_an_alias() -> None:
+    decision = two(aliases={"fast": Route(("shed/b",))}, default="fast").decide("", Needs(), 0.0)
+    assert (decision.route, targets(decision)) == ("fast", ["shed/b"])
+
+
+def test_nothing_configured_is_told_with_both_ways_out() -> None:
+    with pytest.raises(NoProviderError) as raised:
+        router().decide("", Needs(), 0.0)
+    assert f"{raised.value.message}\n\n{raised.value.hint}" == (
+        "No AI wallet configured.\n\n"
+        "Quick start with passy.ai (recommended):\n  mini-llm login\n\n"
+        "Or configure your own providers:\n  export OPENAI_API_KEY=sk-..."
+    )
+
+
+def test_an_unknown_name_offers_the_nearest() -> None:
+    with pytest.raises(UnknownModelError) as raised:
+        two().decide("lama-70b", Needs(), 0.0)
+    assert "llama-70b" in raised.value.nearest
+    assert raised.value.exit_code == 7
+
+
+def test_a_model_of_a_provider_that_is_not_set_up_says_how_to_set_it_up() -> None:
+    with pytest.raises(UnknownModelError) as raised:
+        two().decide("claude-opus-4-8", Needs(), 0.0)
+    assert "mini-llm providers add" in raised.value.hint
+
+
+def test_a_target_without_a_key_is_skipped_with_the_reason() -> None:
+    decision = two(aliases={"both": Route(("openai/gpt-5.5", "lab/m"))}).decide("both", Needs(), 0.0)
+    assert targets(decision) == ["lab/m"]
+    assert decision.skipped == ((Target("openai", "gpt-5.5"), "no key for openai"),)
+
+
+def test_only_a_target_without_a_key_is_an_error_about_the_key() -> None:
+    with pytest.raises(CredentialError, match="no key for openai"):
+        two().decide("openai/gpt-5.5", Needs(), 0.0)
+
+
+def test_a_target_in_trouble_goes_last_and_says_why() -> None:
+    health = Health(draw=lambda: 0.5)
+    health.fail("lab/shared", "lab ", RateLimitError("slow", retry_after=30.0), 0.0)
+    decision = two(health=health).decide("shared", Needs(), 1.0)
+    assert targets(decision) == ["shed/shared", "lab/shared"]
+    assert "cooling down for 29 s" in decision.choices[1].reason
+
+
+def test_a_window_too_small_puts_a_target_last() -> None:
+    aliases = {"both": Route(("openai/gpt-4", "lab/m"))}
+    routes = router(OPENAI_KEY, providers={"lab": LAB}, aliases=aliases)
+    assert targets(routes.decide("both", Needs(input_tokens=100), 0.0)) == ["openai/gpt-4", "lab/m"]
+    decision = routes.decide("both", Needs(input_tokens=500_000), 0.0)
+    assert targets(decision) == ["lab/m", "openai/gpt-4"]
+    assert "too small" in decision.choices[1].reason
+
+
+def test_cost_puts_the_cheapest_first_and_the_unknown_last() -> None:
+    prices = {
+        "lab2/m": {"input": "5", "output": "5"},
+        "shed2/m": {"input": "1", "output": "1"},
+    }
+    remote = {
+        name: ProviderSettings(base_url=f"https://{name}.example.com/v1") for name in ("lab2", "shed2", "mystery")
+    }
+    aliases = {"all": Route(("mystery/m", "lab2/m", "shed2/m"), strategy="cost")}
+    decision = router(providers=remote, aliases=aliases, prices=prices).decide(
+        "all", Needs(input_tokens=1000, max_tokens=1000), 0.0
+    )
+    assert targets(decision) == ["shed2/m", "lab2/m", "mystery/m"]
+    assert decision.choices[0].expected_nanos == 1_500_000
+    assert decision.choices[2].reason == "expected unknown"
+
+
+def test_latency_puts_the_quickest_first_and_explores_now_and_then() -> None:
+    health = Health(draw=lambda: 0.5)
+    health.succeed("lab/shared", 0.0, first_content=2.0)
+    health.succeed("shed/shared", 0.0, first_content=0.5)
+    config = {"routing": Routing(strategy="latency")}
+    assert targets(two(health=health, **config).decide("shared", Needs(), 0.0)) == ["shed/shared", "lab/shared"]
+    assert targets(two(health=health, draw=0.01, **config).decide("shared", Needs(), 0.0))[0] == "lab/shared"
+
+
+def test_balanced_begins_elsewhere_each_time() -> None:
+    config = {"routing": Routing(strategy="balanced")}
+    assert targets(two(draw=0.1, **config).decide("shared", Needs(), 0.0)) == ["lab/shared", "shed/shared"]
+    assert targets(two(draw=0.9, **config).decide("shared", Needs(), 0.0)) == ["shed/shared", "lab/shared"]
+
+
+WALLET = Wallet(api_key="pk-0123456789", endpoint="https://api.passy.ai/v1")
+
+
+def test_the_wallet_comes_last_behind_own_providers() -> None:
+    assert targets(two(wallet=WALLET).decide("lab/m", Needs(), 0.0)) == ["lab/m", "passy/m"]
+
+
+def test_a_route_may_keep_the_wallet_out() -> None:
+    aliases = {"own": Route(("lab/m",), wallet="never")}
+    assert targets(two(wallet=WALLET, aliases=aliases).decide("own", Needs(), 0.0)) == ["lab/m"]
+
+
+def test_a_wallet_without_fallback_is_asked_only_by_name() -> None:
+    wallet = Wallet(api_key="pk-0123456789", endpoint="https://api.passy.ai/v1", fallback=False)
+    assert targets(two(wallet=wallet).decide("lab/m", Needs(), 0.0)) == ["lab/m"]
+    assert targets(two(wallet=wallet).decide("passy/m", Needs(), 0.0)) == ["passy/m"]
+
+
+def test_the_wallet_answers_alone_when_nothing_else_is_configured() -> None:
+    assert targets(router(wallet=WALLET).decide("gpt-5.5", Needs(), 0.0)) == ["passy/gpt-5.5"]
+
+
+@given(st.lists(st.sampled_from(["lab/a", "lab/b", "shed/c", "shared", "nested"]), min_size=1, max_size=6))
+def test_a_decision_never_loses_or_doubles_a_target(steps: list[str]) -> None:
+    aliases = {"nested": Route(("lab/a", "shed/c")), "route": Route(tuple(steps))}
+    health = Health(draw=lambda: 0.5)
+    health.fail("lab/a", "lab ", NetworkError("x"), 0.0)
+    found = targets(two(aliases=aliases, health=health).decide("route", Needs(), 0.0))
+    expected = {
+        "lab/a": ["lab/a"],
+        "lab/b": ["lab/b"],
+        "shed/c": ["shed/c"],
+        "shared": ["lab/shared", "shed/shared"],
+        "nested": ["lab/a", "shed/c"],
+    }
+    assert sorted(found) == sorted({target for step in steps for target in expected[step]})
+
+
+def test_needs_are_read_from_the_request() -> None:
+    request = ChatRequest(
+        model="",
+        messages=(Message("user", (Text("x" * 400), Image(url="https://example.com/cat.png"))),),
+        tools=(Tool("weather"),),
+        response_format=ResponseFormat("json_schema", {}),
+        max_tokens=50,
+    )
+    assert needs_of(request) == Needs(1100, 50, frozenset({"tools", "images", "json_schema"}))
+
+
+def test_a_private_provider_file_routes_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "attic.toml").write_text('base_url = "http://localhost:9/v1"\nmodels = ["old"]\nauth = "none"\n')
+    registry = Registry(Config(), environ={}, folder=tmp_path)
+    routes = Router(Config(), registry, Catalogue.open(cache=None, overrides={}), Health())
+    assert targets(routes.decide("attic/old", Needs(), 0.0)) == ["attic/old"]
