@@ -5,6 +5,7 @@ Standard library only, like everything that runs before the package is installed
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -105,14 +106,13 @@ def _found(piece: Piece, folder: Path) -> list[Path]:
 
 
 def _arrived(pieces: Sequence[Piece], folder: Path) -> int:
-    """Return how many bytes of *pieces* are there; a file may go away while we look."""
+    """Return how many bytes of *pieces* are there; files and folders may go away while we look."""
     total = 0
-    for piece in pieces:
-        for path in folder.rglob(f"{piece.stem}[-.]*"):
-            try:
-                total += path.stat().st_size
-            except FileNotFoundError:
-                continue
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(tuple(piece.stem for piece in pieces)):
+                with contextlib.suppress(FileNotFoundError):
+                    total += (Path(parent) / name).stat().st_size
     return total
 
 
