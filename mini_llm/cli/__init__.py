@@ -1,0 +1,80 @@
+"""The command line. `COMMANDS` is all that is known before a command runs; its module is imported then."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+from mini_llm.cli import frame, output
+from mini_llm.cli.report import report
+
+COMMANDS = {
+    "chat": "Ask a model; the answer streams to stdout",
+    "models": "List what can be called now, and what it costs",
+    "providers": "Add, test and remove providers",
+    "alias": "Give a model, or a chain of models, a short name",
+    "explain": "Show where a request for a model would go, and why",
+    "status": "Show on one screen what works and what does not",
+    "config": "Read and change settings",
+    "completions": "Print or install the completions of your shell",
+}
+
+WELCOME = """\
+mini-llm: one command for every model, with your own keys
+
+  mini-llm chat "Why is the sky blue?"          ask; the answer streams
+  git diff | mini-llm chat "Write the commit"   a pipe is context
+  mini-llm providers add groq --key             add a provider
+
+`mini-llm --help` lists all commands; `mini-llm status` shows what works
+"""
+
+EXIT_CODES = """\
+Exit codes:
+  0 done · 1 failed · 2 misused · 4 not signed in, or no key · 5 provider or network
+  6 budget or credits exhausted · 7 unknown model or provider · 8 gateway not running · 130 interrupted"""
+
+
+class Commands(frame.Door):
+    """The commands of this version."""
+
+    table = COMMANDS
+
+
+def command() -> typer.core.TyperGroup:
+    """Return the first level of the command line."""
+    app = frame.new_app(Commands, invoke_without_command=True, epilog=EXIT_CODES)
+    app.callback()(root)
+    group = typer.main.get_group(app)
+    group.params += frame.global_options(hidden=False)
+    return group
+
+
+def root(
+    ctx: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version"),
+) -> None:
+    """The AI router that just works: one command for every model, with your own keys."""
+    if version:
+        from mini_llm._version import __version__
+
+        output.line(f"mini-llm {__version__}")
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        output.data(WELCOME)
+
+
+def main(args: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    output.prepare()
+    flags = frame.Flags(frame.environment())
+    try:
+        group = command()
+        with group.make_context("mini-llm", list(args), obj=flags) as ctx:
+            group.invoke(ctx)
+    except BrokenPipeError:
+        raise
+    except BaseException as error:
+        return report(error, flags)
+    return 0

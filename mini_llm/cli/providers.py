@@ -1,0 +1,173 @@
+"""`mini-llm providers`: add, test and remove who can answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mini_llm.cli import adding, output
+from mini_llm.cli.frame import Command, Listing, examples, flags, new_app
+from mini_llm.errors import CredentialError, MiniLLMError, UnknownModelError
+
+if TYPE_CHECKING:
+    from mini_llm.providers import Provider
+    from mini_llm.runtime import Runtime
+
+app = new_app(
+    Listing,
+    epilog=examples(
+        "providers add groq --key", "providers add lab --url http://localhost:8080", "providers test", "providers list"
+    ),
+)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A known provider, or a name of your own")]
+
+
+@app.callback()
+def root() -> None:
+    """Add, test and remove providers. A key already in the environment needs no adding."""
+
+
+@app.command(
+    "add",
+    cls=adding.AddCommand,
+    epilog=examples(
+        "providers add groq --key                        # asks, without echo",
+        "pass show groq | mini-llm providers add groq --key -",
+        "providers add openai --key-env WORK_OPENAI_KEY",
+        "providers add lab --url http://localhost:8080 --model llama-70b",
+    ),
+)
+def add(
+    ctx: typer.Context,
+    name: Name,
+    key: Annotated[str, typer.Option(metavar="[KEY|-]", help="Its key: asks without echo; - reads stdin")] = "",
+    key_env: Annotated[str, typer.Option(metavar="VAR", help="The variable that holds its key")] = "",
+    key_cmd: Annotated[str, typer.Option(metavar="CMD", help="A command that prints its key")] = "",
+    url: Annotated[str, typer.Option(metavar="URL", help="Its address, version included")] = "",
+    dialect: Annotated[str, typer.Option(metavar="D", help="openai, anthropic, gemini or responses")] = "",
+    header: Annotated[list[str] | None, typer.Option(metavar="K=V", help="Send this header; repeatable")] = None,
+    model: Annotated[list[str] | None, typer.Option(metavar="M", help="It has this model; repeatable")] = None,
+    insecure_storage: Annotated[
+        bool, typer.Option("--insecure-storage", help="Keep the key in a 0600 file, not the keyring")
+    ] = False,
+    require_keyring: Annotated[
+        bool, typer.Option("--require-keyring", help="Fail rather than keep the key in a file")
+    ] = False,
+) -> None:
+    """Add a provider, or change what is set for it."""
+    wanted = adding.Wanted(name, url, dialect, tuple(header or ()), tuple(model or ()), key, key_env, key_cmd)
+    storage = adding.Storage(insecure=insecure, require_keyring=keyring)
+    provider = adding.add(flags(ctx), wanted, storage)
+    flags(ctx).say(f"added {name} ({provider.base_url}); try it: `mini-llm providers test {name}`")
+
+
+@app.command("list", cls=Command)
+def list_(
+    ctx: typer.Context,
+    everyone: Annotated[bool, typer.Option("--all", help="Also those that are known but not set up")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the providers that can be used now."""
+    runtime = flags(ctx).runtime()
+    names = list(runtime.registry.names()) if everyone else _set_up(runtime)
+    found = [_described(runtime, name) for name in names]
+    if as_json:
+        output.json(found)
+        return
+    rows = [(row["name"], row["key"], row["base_url"], row["dialect"], row["health"]) for row in found]
+    if rows:
+        output.table(("NAME", "KEY FROM", "ADDRESS", "DIALECT", "HEALTH"), rows, color=flags(ctx).colour())
+    else:
+        flags(ctx).say("no providers yet; add one: `mini-llm providers add groq --key`")
+    for notice in runtime.registry.notices:
+        flags(ctx).say(f"warning: {notice}")
+
+
+@app.command("remove", cls=Command)
+def remove(ctx: typer.Context, name: Name) -> None:
+    """Remove a provider from the config, and its stored key."""
+    from mini_llm.config import remove_value
+    from mini_llm.config.keys import join
+
+    runtime = flags(ctx).runtime()
+    settings = runtime.loaded.config.providers.get(name)
+    if settings is None or not remove_value(runtime.loaded.paths, join(("providers", name))):
+        raise UnknownModelError(f"{name} is not in the config", hint="`mini-llm providers list` shows what is")
+    forgotten = bool(settings.api_key) and runtime.credentials.forget(settings.api_key)
+    flags(ctx).say(f"removed {name}{' and its stored key' if forgotten else ''}")
+    for alias, route in runtime.loaded.config.aliases.items():
+        if any(target.startswith(f"{name}/") for target in route.targets):
+            flags(ctx).say(f"warning: the alias {alias} still points to {name}")
+
+
+@app.command("show", cls=Command)
+def show(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Show one provider."""
+    runtime = flags(ctx).runtime()
+    provider = runtime.registry.get(name)
+    found = {**_described(runtime, name), **_details(provider)}
+    if as_json:
+        output.json(found)
+    else:
+        output.fields(found, color=flags(ctx).colour())
+
+
+@app.command("test", cls=Command, epilog=examples("providers test groq", "providers test"))
+def test(
+    ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="[NAME]")] = "", as_json: AsJson = False
+) -> None:
+    """Make a one-token call: does the key work, how long does it take, which models are there."""
+    import asyncio
+
+    from mini_llm.cli import trial
+
+    results = asyncio.run(trial.run(flags(ctx).runtime(), name))
+    if as_json:
+        output.json([result.to_dict() for result in results])
+    else:
+        output.table(("NAME", "RESULT", "LATENCY", "MODELS"), trial.rows(results), color=flags(ctx).colour())
+    failures = [result.error for result in results if result.error]
+    if failures:
+        raise failures[0] if len(results) == 1 else trial.Failed(len(failures), len(results))
+
+
+def _set_up(runtime: Runtime) -> list[str]:
+    """Return the config's providers first, then those whose key is in the environment."""
+    usable = [provider.name for provider in runtime.registry.configured()]
+    return list(dict.fromkeys([*runtime.loaded.config.providers, *usable]))
+
+
+def _described(runtime: Runtime, name: str) -> dict[str, Any]:
+    """Return what a table says of a provider; the keys are stable."""
+    try:
+        provider = runtime.registry.get(name)
+    except MiniLLMError as error:
+        return {"name": name, "key": "", "base_url": "", "dialect": "", "health": error.message, "usable": False}
+    try:
+        reference = runtime.registry.key_reference(provider)
+        key = runtime.credentials.describe(reference) if reference else "none needed"
+        health = "ok"
+    except CredentialError as error:
+        key, health = "", error.message
+    return {
+        "name": name,
+        "key": key,
+        "base_url": provider.base_url,
+        "dialect": provider.dialect,
+        "health": health,
+        "usable": health == "ok",
+    }
+
+
+def _details(provider: Provider) -> dict[str, Any]:
+    return {
+        "auth": provider.auth,
+        "key_env": list(provider.key_env),
+        "default": provider.default,
+        "models": list(provider.models),
+        "headers": sorted(provider.headers),
+        "drop": list(provider.drop),
+        "docs": provider.docs,
+    }

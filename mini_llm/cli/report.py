@@ -1,0 +1,89 @@
+"""How an error reaches a person: what happened, what to run next, and the exit code. The one place that tells."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from mini_llm.cli import output
+from mini_llm.errors import AllTargetsFailedError, ConfigError, MiniLLMError, NoProviderError
+
+if TYPE_CHECKING:
+    from mini_llm.cli.frame import Flags
+
+REPORT = "https://passy.ai/docs"
+INTERRUPTED = 130
+
+
+def report(error: BaseException, flags: Flags) -> int:
+    """Tell *error* on stderr and return the exit code it stands for."""
+    if isinstance(error, typer.Exit):
+        return int(error.exit_code)
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        return INTERRUPTED
+    if flags.verbose:
+        _trace(error, flags)
+    told, code = _words(error)
+    output.talk(_redact("\n".join(told), flags))
+    return code
+
+
+def _words(error: BaseException) -> tuple[list[str], int]:
+    if isinstance(error, NoProviderError):
+        return [error.message, "", error.hint], error.exit_code
+    if isinstance(error, ConfigError) and error.problems:
+        return _listed(error), error.exit_code
+    if isinstance(error, MiniLLMError):
+        return [f"error: {error.message}", *_hint(error.hint)], exit_code(error)
+    if hasattr(error, "format_message"):  # the framework's own usage errors
+        return _usage(error), 2
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return [f"error: this is a bug in mini-llm: {what}", *_hint(f"report it, with what `--verbose` adds: {REPORT}")], 1
+
+
+def exit_code(error: MiniLLMError) -> int:
+    """Return the code *error* ends the process with; when every target failed alike, it is theirs."""
+    if isinstance(error, AllTargetsFailedError):
+        codes = {failure.exit_code for failure in error.failures}
+        return codes.pop() if len(codes) == 1 else error.exit_code
+    return error.exit_code
+
+
+def _hint(hint: str) -> list[str]:
+    first, *rest = hint.split("\n")
+    return [f"hint: {first}", *(f"      {line}" if line else "" for line in rest)] if hint else []
+
+
+def _listed(error: ConfigError) -> list[str]:
+    if len(error.problems) == 1:
+        return [f"error: {error.problems[0]}", *_hint(error.hint)]
+    return [f"error: {error.message}", *(f"  {problem}" for problem in error.problems), *_hint(error.hint)]
+
+
+def _usage(error: BaseException) -> list[str]:
+    message = getattr(error, "format_message")().rstrip(".")  # noqa: B009 -- typer does not export the class
+    ctx = getattr(error, "ctx", None)
+    path = ctx.command_path if ctx else "mini-llm"
+    return [f"error: {message[:1].lower()}{message[1:]}", *_hint(f"`{path} --help` shows how")]
+
+
+def _redact(text: str, flags: Flags) -> str:
+    from mini_llm.config import Paths
+    from mini_llm.credentials import Credentials
+
+    if flags.opened is not None:
+        return flags.opened.credentials.redact(text)
+    try:
+        return Credentials(environ=flags.environ, paths=flags.paths()).redact(text)
+    except MiniLLMError:  # not even the paths are sound
+        return Credentials(environ=flags.environ, paths=Paths.find({})).redact(text)
+
+
+def _trace(error: BaseException, flags: Flags) -> None:
+    from traceback import format_exception
+
+    text = "".join(format_exception(error)).rstrip()
+    output.talk(_redact(text, flags))
+    sys.stderr.flush()
