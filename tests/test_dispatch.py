@@ -302,8 +302,7 @@ def test_a_storm_of_failures_is_not_answered_with_a_storm_of_retries(tmp_path: P
             await gate.wait()
 
         async def storm() -> None:
-            client = world.client()
-            world.runtime.dispatch._sleep = held
+            client = world.client(sleep=held)
             asked = [asyncio.ensure_future(client.chat("Hi", model="only/m")) for _ in range(40)]
             while len([one for one in asked if one.done()]) < 30:
                 await asyncio.sleep(0.01)

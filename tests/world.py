@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,8 @@ class World:
     async def pause(self, seconds: float) -> None:
         self.waits.append(seconds)
 
-    def client(self) -> AsyncClient:
-        """Return a client whose retries do not wait; to be used inside one event loop."""
+    def client(self, sleep: Callable[[float], Awaitable[None]] | None = None) -> AsyncClient:
+        """Return a client whose retries do not wait (or wait by *sleep*); to be used inside one event loop."""
         runtime = self.runtime
         for part in ("upstream", "dispatch"):
             runtime.__dict__.pop(part, None)
@@ -82,7 +82,7 @@ class World:
             runtime.upstream,
             runtime.health,
             runtime.ledger,
-            sleep=self.pause,
+            sleep=sleep or self.pause,
         )
         return AsyncClient(runtime=runtime)
 

@@ -1,0 +1,75 @@
+"""meter: when an answer begins, what it used, and the whole put together from its pieces."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mini_llm.meter import Gatherer, Meter
+from mini_llm.types import Delta, Reasoning, Text, ToolCall, ToolCallDelta, Usage
+
+
+def test_lifecycle_steps_commit_nobody_and_content_does() -> None:
+    clock = iter([0.0, 1.5, 2.0, 3.0])
+    meter = Meter(now=lambda: next(clock))
+    assert not meter.see(Delta(id="chatcmpl-1", model="m"))
+    assert not meter.see(Delta(usage=Usage(input_tokens=3)))
+    assert meter.see(Delta(text="H"))
+    assert meter.first_content == 1.5
+    assert meter.see(Delta(text="i"))
+    assert meter.first_content == 1.5
+    assert meter.usage == Usage(input_tokens=3)
+
+
+def test_an_answer_without_a_word_begins_with_its_end() -> None:
+    meter = Meter()
+    assert meter.see(Delta(finish_reason="stop"))
+    assert meter.ended
+
+
+def test_the_last_word_on_usage_counts() -> None:
+    meter = Meter()
+    meter.see(Delta(usage=Usage(output_tokens=1)))
+    meter.see(Delta(usage=Usage(output_tokens=9)))
+    assert meter.usage == Usage(output_tokens=9)
+
+
+@given(st.lists(st.sampled_from(["text", "reasoning"]), max_size=20), st.data())
+def test_words_come_together_in_their_order(kinds: list[str], data: st.DataObject) -> None:
+    gatherer = Gatherer()
+    expected = {"text": "", "reasoning": ""}
+    for kind in kinds:
+        piece = data.draw(st.text(min_size=1, max_size=3))
+        expected[kind] += piece
+        gatherer.add(Delta(**{kind: piece}))
+    parts = gatherer.response().choices[0].message.parts
+    assert "".join(part.text for part in parts if isinstance(part, Text)) == expected["text"]
+    assert "".join(part.text for part in parts if isinstance(part, Reasoning)) == expected["reasoning"]
+
+
+def test_parallel_tool_calls_are_put_together_by_their_index() -> None:
+    gatherer = Gatherer()
+    for piece in (
+        ToolCallDelta(0, id="a", name="first"),
+        ToolCallDelta(1, id="b", name="second", arguments='{"x"'),
+        ToolCallDelta(0, arguments="{}"),
+        ToolCallDelta(1, arguments=": 1}"),
+    ):
+        gatherer.add(Delta(tool_call=piece))
+    assert gatherer.response().choices[0].message.parts == (
+        ToolCall("a", "first", "{}"),
+        ToolCall("b", "second", '{"x": 1}'),
+    )
+
+
+def test_an_answer_that_broke_off_has_no_finish_reason() -> None:
+    gatherer = Gatherer()
+    gatherer.add(Delta(text="Hel"))
+    assert gatherer.response().choices[0].finish_reason is None
+
+
+def test_a_second_choice_is_left_out() -> None:
+    gatherer = Gatherer()
+    gatherer.add(Delta(text="one"))
+    gatherer.add(Delta(text="two", choice=1))
+    assert gatherer.response().choices[0].message.parts == (Text("one"),)
