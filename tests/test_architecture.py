@@ -127,7 +127,9 @@ def test_names_say_what_a_thing_is() -> None:
     problems = []
     for path in _sources("mini_llm", "scripts", "bench", "tests"):
         problems += [
-            f"{_place(path)}: `{part}`" for part in path.relative_to(ROOT).with_suffix("").parts if part in EMPTY_NAMES
+            f"{_place(path)}: `{part}`"
+            for part in path.relative_to(ROOT).with_suffix("").parts
+            if EMPTY_NAMES.intersection(part.split("_"))
         ]
         for node in ast.walk(_tree(path)):
             if isinstance(node, ast.ClassDef) and node.name.lower().endswith(tuple(EMPTY_NAMES - {"base", "core"})):
