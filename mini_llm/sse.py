@@ -77,11 +77,20 @@ class Parser:
 async def events(chunks: AsyncIterable[bytes]) -> AsyncGenerator[Event, None]:
     """Yield the events of *chunks* as they become whole."""
     parser = Parser()
-    async for chunk in chunks:
-        for event in parser.feed(chunk):
-            yield event
+    try:
+        async for chunk in chunks:
+            for event in parser.feed(chunk):
+                yield event
+    finally:
+        await close(chunks)
     for event in parser.close():
         yield event
+
+
+async def close(stream: AsyncIterable[object]) -> None:
+    """Close *stream* now if it is a generator, so that what it holds is free at once and not when it is collected."""
+    if isinstance(stream, AsyncGenerator):
+        await stream.aclose()
 
 
 def encode(data: bytes, event: str = "") -> bytes:

@@ -62,8 +62,8 @@ _NO_CREDIT = re.compile(
     re.IGNORECASE,
 )
 _NO_MODEL = re.compile(
-    r"^model: \S|\bmodels?\b[^,;]{0,90}? (?:does not exist|(?:is )?not found|is not (?:supported|available|a valid)|identifier is "
-    r"invalid)|(?:unknown|invalid|no such) model|not a valid model",
+    r"^model: \S|\bmodels?\b[^,;]{0,90}? (?:does not exist|(?:is )?not found|is not (?:supported|available|a valid)|"
+    r"identifier is invalid)|(?:unknown|invalid|no such) model|not a valid model",
     re.IGNORECASE,
 )
 _BAD_KEY = re.compile(r"api key (?:not valid|is invalid|expired)|(?:invalid|incorrect) api key", re.IGNORECASE)

@@ -1,0 +1,36 @@
+"""OpenAI's chat completions, and everything that calls itself compatible with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mini_llm.dialects.failures import decode as decode_error
+from mini_llm.dialects.openai_chat.errors import encode_error, encode_error_event
+from mini_llm.dialects.openai_chat.read_request import decode_request
+from mini_llm.dialects.openai_chat.read_stream import decode_stream
+from mini_llm.dialects.openai_chat.response import decode_response, encode_response
+from mini_llm.dialects.openai_chat.write_request import encode_request
+from mini_llm.dialects.openai_chat.write_stream import encode_stream
+
+__all__ = [
+    "HEADERS",
+    "NAME",
+    "decode_error",
+    "decode_request",
+    "decode_response",
+    "decode_stream",
+    "encode_error",
+    "encode_error_event",
+    "encode_request",
+    "encode_response",
+    "encode_stream",
+    "path",
+]
+
+NAME: str = "openai_chat"
+HEADERS: Mapping[str, str] = {}
+
+
+def path(model: str, *, stream: bool) -> str:
+    """Return where requests go below a provider's base URL."""
+    return "/chat/completions"

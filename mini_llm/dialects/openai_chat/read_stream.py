@@ -1,0 +1,206 @@
+"""Read a streamed answer of chat completions."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from typing import Literal
+
+import orjson
+
+from mini_llm import sse
+from mini_llm.dialects import failures, loose
+from mini_llm.dialects.openai_chat.reasoning import plain_reasoning, reasoning_parts
+from mini_llm.dialects.openai_chat.response import (
+    arguments,
+    content_text,
+    finish_reason,
+    kept_fields,
+    pictures,
+    signature_of,
+    sound,
+)
+from mini_llm.dialects.openai_chat.usage import decode_usage
+from mini_llm.errors import ProtocolError, TruncatedError, UpstreamError
+from mini_llm.types import Delta, Json, Part, Reasoning, ToolCallDelta, Usage
+
+_ERROR_EVENT = "error"
+
+
+async def decode_stream(events: AsyncIterable[sse.Event]) -> AsyncGenerator[Delta, None]:
+    """Yield what *events* say. Raises UpstreamError for an error among them, TruncatedError if the end is missing.
+
+    `[DONE]` and a finish reason are each enough of an end; whatever breaks after a finish reason breaks nothing.
+    """
+    reader = _Reader()
+    broken: ProtocolError | None = None
+    try:
+        async for name, data in events:
+            if broken:
+                raise broken
+            if data == b"[DONE]":
+                reader.said_done = True
+                break
+            try:
+                chunk = orjson.loads(data)
+            except orjson.JSONDecodeError:
+                # If this was the last event it is the cut, not the JSON, that is to blame.
+                broken = ProtocolError(f"an event of the stream is not JSON: {_excerpt(data)}") if data else None
+                continue
+            for delta in reader.read(chunk, name):
+                yield delta
+    except UpstreamError:
+        if not reader.finished:
+            raise
+    finally:
+        await sse.close(events)
+    for delta in reader.end():
+        yield delta
+
+
+class _Choice:
+    """What is known of one choice while it streams."""
+
+    __slots__ = ("calls", "finish", "refused", "told", "words")
+
+    def __init__(self) -> None:
+        self.calls: dict[int, int] = {}
+        self.told: list[str] = []
+        self.finish: object = None
+        self.refused = False
+        self.words = False
+
+
+class _Reader:
+    """Turns chunks into deltas. The finish reason waits for the end: some send it twice, or calls after it."""
+
+    def __init__(self) -> None:
+        self.choices: dict[int, _Choice] = {}
+        self.said_done = False
+        self._began = False
+        self._usage: Usage | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether every choice has said why it ended."""
+        return bool(self.choices) and all(choice.finish for choice in self.choices.values())
+
+    def read(self, chunk: object, name: str) -> Iterator[Delta]:
+        if not isinstance(chunk, dict):
+            raise ProtocolError("an event of the stream is not a JSON object")
+        if chunk.get("error") or name == _ERROR_EVENT:
+            raise failures.inside(chunk)
+        if not self._began and (chunk.get("choices") or chunk.get("id")):  # Azure sends an empty one first
+            self._began = True
+            yield Delta(
+                id=loose.text(chunk.get("id")),
+                model=loose.text(chunk.get("model")),
+                created=loose.count(chunk.get("created")),
+            )
+        groq = chunk.get("x_groq")
+        raw_usage = chunk.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
+        if raw_usage and (usage := decode_usage(raw_usage, chunk)):
+            self._usage = usage
+        choices = chunk.get("choices")
+        if isinstance(choices, list):
+            for raw in choices:
+                if isinstance(raw, dict):
+                    yield from self._choice(raw)
+
+    def _choice(self, raw: Json) -> Iterator[Delta]:
+        index = raw.get("index")
+        if type(index) is not int:
+            index = 0
+        choice = self.choices.get(index)
+        if choice is None:
+            choice = self.choices[index] = _Choice()
+        delta = raw.get("delta")
+        if not isinstance(delta, dict):
+            # A whole message in place of deltas; one after or beside them only repeats them.
+            delta = None if choice.words else raw.get("message")
+        if isinstance(delta, dict):
+            yield from _thoughts(delta, index)
+            text = delta.get("content")
+            logprobs = raw.get("logprobs")
+            if logprobs:
+                logprobs = loose.objects(loose.object_of(logprobs).get("content"))
+            if text and not isinstance(text, str):
+                text = content_text(text)
+            if text or logprobs:
+                choice.words = True
+                yield Delta(text=text or "", choice=index, logprobs=tuple(logprobs or ()))
+            if len(delta) > 1:
+                yield from self._rest(delta, choice, index)
+        if reason := raw.get("finish_reason"):
+            choice.finish = choice.finish or reason
+            if reason == "error":
+                finish_reason(reason, calls=False, refused=False)
+
+    def _rest(self, delta: Json, choice: _Choice, index: int) -> Iterator[Delta]:
+        """Yield what stands in few deltas: calls, a refusal, sound, pictures, sources."""
+        if refusal := loose.text(delta.get("refusal")):
+            choice.refused = True
+            yield Delta(refusal=refusal, choice=index)
+        for raw in loose.objects(delta.get("tool_calls")):
+            yield Delta(tool_call=_tool_call(raw, choice), choice=index)
+        if isinstance(function := delta.get("function_call"), dict) and any(function.values()):
+            yield Delta(tool_call=_tool_call({"function": function}, choice), choice=index)
+        if citations := loose.objects(delta.get("annotations")):
+            yield Delta(citations=tuple(citations), choice=index)
+        whole: tuple[Part | None, ...] = (*pictures(delta), sound(delta), kept_fields(delta))
+        for part in whole:
+            if part:
+                yield Delta(part=part, choice=index)
+
+    def end(self) -> Iterator[Delta]:
+        """Yield the finish reasons, then the usage. Raises TruncatedError if a choice never ended."""
+        if not self.said_done and not self.finished:
+            raise TruncatedError("the stream ended before the answer did")
+        if not self.choices:
+            raise TruncatedError("the stream ended without an answer")
+        for index, choice in sorted(self.choices.items()):
+            reason = finish_reason(choice.finish, calls=bool(choice.told), refused=choice.refused)
+            yield Delta(finish_reason=reason, choice=index)
+        if self._usage:
+            yield Delta(usage=self._usage)
+
+
+def _thoughts(delta: Json, index: int) -> Iterator[Delta]:
+    """Yield the reasoning of a delta; signed and encrypted entries as whole parts."""
+    if "reasoning_details" in delta:
+        for part in reasoning_parts(delta):
+            if part.dialect and not part.text:
+                yield Delta(part=part, choice=index) if part.encrypted else _signed(part, index)
+            else:
+                yield Delta(reasoning=part.text, summary=part.summary, choice=index)
+                if part.signature:
+                    yield _signed(part, index)
+        return
+    if text := plain_reasoning(delta):
+        yield Delta(reasoning=text, choice=index)
+
+
+def _signed(part: Reasoning, index: int) -> Delta:
+    return Delta(signature=part.signature, choice=index)
+
+
+def _tool_call(raw: Json, choice: _Choice) -> ToolCallDelta:
+    """Return a piece of a call. Without an index, a new id or name begins a new call, anything else goes on."""
+    function = loose.object_of(raw.get("function"))
+    custom = loose.object_of(raw.get("custom")) if raw.get("type") == "custom" else loose.NOTHING
+    identity = loose.text(raw.get("id"))
+    name = loose.text(function.get("name")) or loose.text(custom.get("name"))
+    fragment = arguments(function.get("arguments")) or loose.text(custom.get("input"))
+    kind: Literal["function", "custom"] = "custom" if custom else "function"
+    index = raw.get("index")
+    at = choice.calls.get(index) if isinstance(index, int) else len(choice.told) - 1
+    # A new id with a name is a new call, also where every call has the index 0 or none (Gemini, Mistral.rs).
+    if at is not None and at >= 0 and not (name and (identity != choice.told[at] if identity else index is None)):
+        return ToolCallDelta(at, arguments=fragment, kind=kind, signature=signature_of(raw))
+    at = len(choice.told)
+    choice.told.append(identity or f"call_{at}")
+    choice.calls[index if isinstance(index, int) else at] = at
+    return ToolCallDelta(at, choice.told[at], name, fragment, kind, signature=signature_of(raw))
+
+
+def _excerpt(data: bytes) -> str:
+    return repr(data[:80].decode("utf-8", "replace"))

@@ -1,0 +1,96 @@
+"""Token counts of chat completions, and the many places where providers put them."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, Decimal
+
+from mini_llm.dialects import loose
+from mini_llm.types import Json, Usage
+
+NANOS = 10**9
+
+
+def decode_usage(raw: object, body: Json = loose.NOTHING) -> Usage | None:
+    """Return the usage that *raw* says; None where it says nothing. *body* is the answer around it."""
+    if not isinstance(raw, dict) or not any(type(raw.get(name)) is int for name in ("prompt_tokens", "total_tokens")):
+        return None
+    inside, outside = loose.object_of(raw.get("prompt_tokens_details")), raw.get("completion_tokens_details")
+    outside = loose.object_of(outside)
+    read = _some(inside.get("cached_tokens"), *map(raw.get, _CACHE_READ))
+    by_age = loose.object_of(raw.get("cache_creation"))
+    long = loose.count(by_age.get("ephemeral_1h_input_tokens"))
+    written = _some(inside.get("cache_write_tokens"), raw.get("cache_creation_input_tokens"))
+    prompt, completion = loose.count(raw.get("prompt_tokens")), loose.count(raw.get("completion_tokens"))
+    reasoning = _some(outside.get("reasoning_tokens"), raw.get("reasoning_tokens"))
+    # Some leave the reasoning out of `completion_tokens` (xAI, Gemini): then only the total shows it.
+    hidden = max(loose.count(raw.get("total_tokens")) - prompt - completion, 0) if completion else 0
+    return Usage(
+        input_tokens=prompt,
+        output_tokens=completion + hidden,
+        cache_read_tokens=read,
+        cache_write_5m_tokens=max(written - long, loose.count(by_age.get("ephemeral_5m_input_tokens"))),
+        cache_write_1h_tokens=long,
+        input_audio_tokens=loose.count(inside.get("audio_tokens")),
+        input_image_tokens=loose.count(inside.get("image_tokens")),
+        reasoning_tokens=max(reasoning, hidden),
+        output_audio_tokens=loose.count(outside.get("audio_tokens")),
+        cost_nanos=_cost(raw, body),
+        raw=raw,
+    )
+
+
+_CACHE_READ = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
+
+
+def encode_usage(usage: Usage) -> Json:
+    """Return *usage* as chat completions say it, in OpenRouter's words where OpenAI has none."""
+    inside: Json = {"cached_tokens": usage.cache_read_tokens, "audio_tokens": usage.input_audio_tokens}
+    written = usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+    if written:
+        inside["cache_write_tokens"] = written
+    if usage.input_image_tokens:
+        inside["image_tokens"] = usage.input_image_tokens
+    body: Json = {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": inside,
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning_tokens,
+            "audio_tokens": usage.output_audio_tokens,
+        },
+    }
+    if usage.cache_write_1h_tokens:
+        body["cache_creation"] = {
+            "ephemeral_5m_input_tokens": usage.cache_write_5m_tokens,
+            "ephemeral_1h_input_tokens": usage.cache_write_1h_tokens,
+        }
+    if usage.cost_nanos is not None:
+        body["cost"] = float(Decimal(usage.cost_nanos) / NANOS)
+    return body
+
+
+def _some(*values: object) -> int:
+    """Return the first of *values* that is a count above zero."""
+    return next((found for value in values if (found := loose.count(value))), 0)
+
+
+def _cost(raw: Json, body: Json) -> int | None:
+    """Return what the provider says it charged, in billionths of a dollar."""
+    cost = raw.get("cost")
+    if isinstance(cost, dict):  # Perplexity
+        cost = cost.get("total_cost")
+    if cost is None:
+        cost = loose.object_of(body.get("cost")).get("usd")  # Venice
+    if (nanos := _nanos(cost)) is not None:
+        # With a key of one's own OpenRouter's cost is its fee; the model's own price stands beside it.
+        upstream = loose.object_of(raw.get("cost_details")).get("upstream_inference_cost")
+        return nanos + (_nanos(upstream) or 0) if raw.get("is_byok") is True else nanos
+    ticks = loose.count(raw.get("cost_in_usd_ticks"))  # xAI: ten to the dollar's billionth; Azure always says 0
+    return -(-ticks // 10) if ticks else None
+
+
+def _nanos(dollars: object) -> int | None:
+    if type(dollars) not in (int, float) or not 0 <= dollars < 1e9:  # type: ignore[operator]  # a number by now
+        return None
+    return int((Decimal(str(dollars)) * NANOS).to_integral_value(ROUND_CEILING))
