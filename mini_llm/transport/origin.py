@@ -11,7 +11,7 @@ from mini_llm.errors import UsageError
 PORTS = {"http": 80, "https": 443}
 _BASE = re.compile(r"(https?)://(\[[0-9a-f:.]+(?:%[\w.-]+)?\]|[^\s/?#@:\[\]]+)(?::([0-9]{1,5}))?", re.IGNORECASE)
 _UNIX_BASE = re.compile(r"http\+unix://([^\s/?#@:]+)", re.IGNORECASE)
-_HOST = re.compile(r"[a-z0-9._:%-]+")
+_NAME = re.compile(r"[a-z0-9._-]+")
 
 
 class Origin(NamedTuple):
@@ -37,7 +37,8 @@ class Origin(NamedTuple):
         port = int(found[3] or PORTS[scheme])
         if not 0 < port < 65536:
             raise UsageError(f"no such port: {port}")
-        return cls(scheme, _ascii_host(found[2].strip("[]")), port)
+        host = found[2][1:-1].lower() if found[2].startswith("[") else _ascii_name(found[2])
+        return cls(scheme, host, port)
 
     @property
     def label(self) -> str:
@@ -60,14 +61,13 @@ class Origin(NamedTuple):
         return f"[{self.host}]" if ":" in self.host else self.host
 
 
-def _ascii_host(host: str) -> str:
-    """Return *host* in lower case, an international name in its ASCII form."""
-    if not host.isascii():
+def _ascii_name(name: str) -> str:
+    """Return *name* in lower case, an international one in its ASCII form."""
+    if not name.isascii():
         try:
-            host = host.encode("idna").decode("ascii")
+            name = name.encode("idna").decode("ascii")
         except UnicodeError as error:
             raise UsageError("the host in the URL is not a name") from error
-    host = host.lower()
-    if not _HOST.fullmatch(host):
+    if not _NAME.fullmatch(name.lower()):
         raise UsageError("the host in the URL is not a name")
-    return host
+    return name.lower()
