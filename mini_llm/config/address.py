@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import quote, unquote, urlsplit
 
 from mini_llm.errors import ConfigError
@@ -15,6 +16,7 @@ _ALLOWED = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])?")
 
 
+@lru_cache(256)
 def origin_of(url: str) -> str:
     """Return `scheme://host:port`, lower case, default port filled in; ConfigError for what is no address of ours."""
     if problem := problem_with(url):

@@ -15,7 +15,7 @@ from mini_llm.config.keys import join
 _MONEY = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 _CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f\ud800-\udfff]")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_PROVIDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_PROVIDER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _PLACEHOLDER = re.compile(r"\$?\{[A-Za-z_][A-Za-z0-9_]*\}")
 
@@ -128,7 +128,7 @@ def _value(branch: Branch, path: Path, given: object, found: Review) -> None:
 
 def _name(path: Path, name: str) -> str:
     if path == ("providers",) and not _PROVIDER.fullmatch(name):
-        return f'"{_short(name)}" can\'t name a provider: use letters, digits, ".", "_" and "-"'
+        return f'"{_short(name)}" can\'t name a provider: use small letters, digits, ".", "_" and "-"'
     if path and path[-1] == "headers" and not _HEADER.fullmatch(name):
         return f'"{_short(name)}" is no header name'
     if path == ("aliases",) and (not name.strip() or re.search(r"\s", name) or _CONTROL.search(name)):
