@@ -52,6 +52,7 @@ class Catalogue:
         self._now = now
         self._loaded: Snapshot | None = None
         self._shelves: dict[str, _Shelf] = {}
+        self._models: dict[tuple[str, str], Model] = {}
 
     @classmethod
     def open(
@@ -81,7 +82,7 @@ class Catalogue:
     def get(self, provider: str, model: str) -> Model | None:
         """Return what is known of *model* at *provider*, also by a dated or other name of its; None if nothing."""
         row = self._find(provider, model)
-        price = self._prices.get(f"{provider}/{model}") or (self._prices.get(f"{provider}/{row[0]}") if row else None)
+        price = self._own_price(provider, model, row) if self._prices else None
         if price is not None:
             name, window = row[1:3] if row else ("", 0)
             return Model(provider, model, name, window, price=price, snapshot="config")
@@ -127,12 +128,23 @@ class Catalogue:
             self._shelves[provider] = _Shelf(rows)
         return self._shelves[provider]
 
+    def _own_price(self, provider: str, model: str, row: Row | None) -> Price | None:
+        """Return the user's price for the very name asked for, else for the model it belongs to."""
+        return self._prices.get(f"{provider}/{model}") or (self._prices.get(f"{provider}/{row[0]}") if row else None)
+
     def _model(self, provider: str, row: Row) -> Model:
         id, name, window, price = row[:4]
         if isinstance(price, list):
-            price = self._in_force(price)
-        known = None if price is None else _price(self._data["prices"][price])
-        return Model(provider, id, name, window, price=known, snapshot=self.snapshot)
+            index = self._in_force(price)
+        elif (provider, id) in self._models:
+            return self._models[provider, id]
+        else:
+            index = price
+        known = None if index is None else _price(self._data["prices"][index])
+        model = Model(provider, id, name, window, price=known, snapshot=self.snapshot)
+        if not isinstance(price, list):  # what changes with the hour is made anew
+            self._models[provider, id] = model
+        return model
 
     def _in_force(self, dated: list[tuple[str, int | None]]) -> int | None:
         """Return the last of the prices that holds now: from a day on, between two times of day (UTC), or always."""
@@ -194,7 +206,7 @@ def newest(cache: Path | None) -> Snapshot:
         refreshed = snapshot_from((cache / REFRESHED).read_bytes()) if cache else shipped
     except (OSError, ValueError):
         return shipped
-    return max(shipped, refreshed, key=lambda snapshot: str(snapshot["snapshot"]))
+    return max(refreshed, shipped, key=lambda snapshot: str(snapshot["snapshot"]))
 
 
 def snapshot_from(raw: bytes) -> Snapshot:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import tempfile
+import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from mini_llm.catalogue import FIELDS, FORMAT, REFRESHED, SIZE_LIMIT, Catalogue, Row, Snapshot, newest, snapshot_from
-from mini_llm.errors import NetworkError, ProtocolError, UsageError
+from mini_llm.catalogue import FIELDS, FORMAT, REFRESHED, SIZE_LIMIT, Catalogue, Row, Snapshot, newest
+from mini_llm.errors import DeadlineError, NetworkError, ProtocolError, UsageError
 from mini_llm.types import Model
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 # What upstream's own package reads its updates from (genai-prices 0.2.3, 2026-11-10).
 SOURCE = "https://raw.githubusercontent.com/pydantic/genai-prices/refs/heads/main/prices/new_data/v2/data.json"
+HIGHEST = 1_000_000  # dollars per million tokens; what is dearer is a mistake
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 # Providers that the data set calls otherwise than we do.
 OURS = {"google": "gemini", "x-ai": "xai", "moonshotai": "moonshot"}
@@ -59,11 +61,11 @@ def compact(raw: Any, *, snapshot: str, source: str, providers: Collection[str])
             if name not in providers:
                 continue
             models = [model for model in entry["models"] if _belongs(name, model["id"])]
-            found[name] = {"models": [_row(model, snapshot, prices) for model in models]}
+            found[name] = {"models": [_row(name, model, snapshot, prices) for model in models]}
             also = [OURS.get(other, other) for other in entry.get("fallback_model_providers") or ()]
             if name != "gemini" and also:
                 found[name]["also"] = [other for other in also if other in providers]
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError, re.error) as error:
         raise ValueError(f"not the data set we know: {type(error).__name__} {error}") from error
     # Those that only lend others' models stand last: they are not the first to recommend.
     ordered = dict(sorted(found.items(), key=lambda item: "also" in item[1]))
@@ -101,15 +103,13 @@ def refresh(data: bytes, cache: Path, *, today: str) -> tuple[Change, ...]:
     current = newest(cache)
     try:
         fresh = compact(parse(data), snapshot=today, source="genai-prices", providers=tuple(shipped["providers"]))
-        snapshot_from(dump(fresh))
-        changes = differences(current, fresh)
     except ValueError as error:
         raise ProtocolError(f"the price data can't be used: {error}", hint="the prices at hand stay in use") from error
     had, has = len(_all_models(current)), len(_all_models(fresh))
     if has * 2 < had:
         raise ProtocolError(f"the price data shrank from {had} models to {has}", hint="the prices at hand stay in use")
     _write(cache / REFRESHED, dump(fresh))
-    return changes
+    return differences(current, fresh)
 
 
 def parse(data: bytes) -> Any:
@@ -136,16 +136,19 @@ def fetch(url: str = SOURCE, *, timeout: float = 20.0) -> bytes:
         raise UsageError(f"{url} is no URL: {error}") from error
     if address.scheme != "https" and not (address.scheme == "http" and address.host in LOOPBACK):
         raise UsageError(f"prices come over https only, not from {url}")
+    data = bytearray()
+    end = time.monotonic() + timeout
     try:
         with httpx.stream("GET", address, timeout=timeout) as response:
             if response.status_code != 200:
                 raise ProtocolError(f"{address.host} answered with status {response.status_code}")
-            data = b""
             for chunk in response.iter_bytes():
                 data += chunk
                 if len(data) > SIZE_LIMIT:
                     raise ProtocolError(f"{address.host} sent more than {SIZE_LIMIT >> 20} MiB of prices")
-            return data
+                if time.monotonic() > end:
+                    raise DeadlineError(f"{address.host} took more than {timeout:g} s for its prices", phase="total")
+            return bytes(data)
     except httpx.HTTPError as error:
         raise NetworkError(f"can't fetch prices from {address.host}: {error}") from error
 
@@ -159,12 +162,21 @@ def _belongs(provider: str, id: str) -> bool:
     return True
 
 
-def _row(model: Mapping[str, Any], snapshot: str, prices: dict[str, int]) -> Row:
-    id = model["id"]
+def _row(provider: str, model: Mapping[str, Any], snapshot: str, prices: dict[str, int]) -> Row:
+    id, name, window = model["id"], model.get("name") or "", model.get("context_window") or 0
+    if not isinstance(id, str) or not isinstance(name, str) or not isinstance(window, int):
+        raise TypeError(f"a model that is none: {id!r}")
     dated = [[when, _index(price, id, prices)] for when, price in _in_order(model, snapshot)]
+    names = dict.fromkeys(_text(rule) for rule in _rules(model["match"]))
+    if provider == "fireworks":
+        # The wire knows only the long form: https://docs.fireworks.ai (2026-11)
+        id = f"accounts/fireworks/models/{id}"
+        names = {name: None for name in names if "accounts/" in name}
+    elif provider == "zai":
+        id = id.lower()  # as recorded clients send it: glm-4.6v (2026-06)
+    names.pop(_text(id.lower()), None)
     price = dated[0][1] if len(dated) == 1 else dated
-    names = [rule for rule in _rules(model["match"]) if rule != id.lower()]
-    return [id, model.get("name") or "", model.get("context_window") or 0, price, *names]
+    return [id, name, window, price, *map(orjson.loads, names)]
 
 
 def _in_order(model: Mapping[str, Any], snapshot: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -198,7 +210,7 @@ def _index(price: Mapping[str, Any], id: str, prices: dict[str, int]) -> int | N
     """Return the place of *price* in *prices*, which keep each different one once; None if it is unknown."""
     if not price:
         # An empty price may be "free" or "nobody knows"; only the name tells.
-        return prices.setdefault(_text([0, 0]), len(prices)) if id.endswith(":free") else None
+        return prices.setdefault(_text([0] * len(FIELDS)), len(prices)) if id.endswith(":free") else None
     starts = sorted(
         {tier["start"] for value in price.values() if isinstance(value, Mapping) for tier in value["tiers"]}
     )
@@ -235,7 +247,7 @@ def _at(value: Any, tokens: int) -> Any:
 
 def _nanos(amount: int | Decimal) -> int:
     """Return dollars in billionths; a decimal that goes on further (a twelfth) is rounded to the nearest."""
-    if isinstance(amount, float) or amount < 0:
+    if isinstance(amount, float | bool) or not 0 <= amount < HIGHEST:
         raise ValueError(f"a price can't be {amount!r}")
     return round(amount * 10**9)
 
@@ -258,8 +270,8 @@ def _rules(match: Mapping[str, Any]) -> list[Any]:
     return [{"equals": text, "starts_with": f"{text}*", "ends_with": f"*{text}", "contains": f"*{text}*"}[kind]]
 
 
-def _text(price: Any) -> str:
-    return orjson.dumps(price).decode()
+def _text(value: Any) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _all_models(snapshot: Snapshot) -> dict[str, Model]:

@@ -186,7 +186,8 @@ class Registry:
                 hint=f"set {' and '.join(f'`{variable}`' for variable in missing)}, "
                 f"or run `mini-llm providers add {name} --url URL`",
             )
-        return PLACEHOLDER.sub(lambda match: self._environ[match[1]].strip().rstrip("/"), url)
+        filled = PLACEHOLDER.sub(lambda match: self._environ[match[1]].strip().rstrip("/"), url)
+        return filled if "://" in filled else f"https://{filled}"
 
     def _unknown(self, name: str) -> UnknownModelError:
         from difflib import get_close_matches  # only for a message
