@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +96,7 @@ class Answer:
 def _usage(usage: Usage | None) -> Json | None:
     if usage is None:
         return None
-    return {name: value for name, value in asdict(usage).items() if name not in ("raw", "cost_nanos")}
+    return {name: value for name, value in usage._asdict().items() if name not in ("raw", "cost_nanos")}
 
 
 def answer_of(dispatched: Dispatched[Any], response: ChatResponse) -> Answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar, Unpack
@@ -167,7 +166,7 @@ def _call(
 def _body(request: ChatRequest, provider: Provider, target: Target) -> Body:
     """Write *request* in the dialect of *provider*, less what it does not take."""
     kept, dropped = dialects.without(request, provider.drop, dialect=provider.dialect)
-    encoded = dialects.get(provider.dialect).encode_request(replace(kept, model=target.model))
+    encoded = dialects.get(provider.dialect).encode_request(kept._replace(model=target.model))
     body, also = dialects.apply(encoded, provider.drop, provider.rename, dict(provider.defaults))
     return Body(orjson.dumps(body), (*dropped, *also))
 
@@ -179,7 +178,7 @@ def _embedding_body(request: EmbedRequest, provider: Provider, target: Target) -
             field="input",
             hint="choose an embedding model of another provider: `mini-llm models --query embed`",
         )
-    return Body(orjson.dumps(openai_embeddings.encode_request(replace(request, model=target.model))))
+    return Body(orjson.dumps(openai_embeddings.encode_request(request._replace(model=target.model))))
 
 
 async def _receive_whole(reply: Reply, meter: Meter) -> ChatResponse:

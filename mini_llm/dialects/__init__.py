@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Collection, Mapping
-from dataclasses import replace
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -102,7 +101,7 @@ def without(request: ChatRequest, drop: Collection[str], *, dialect: str = "") -
     extra = [name for name in request.extra if name in unwanted]
     if extra:
         changes["extra"] = {name: value for name, value in request.extra.items() if name not in extra}
-    return (replace(request, **changes), tuple(dict.fromkeys([*gone, *extra]))) if changes else (request, ())
+    return (request._replace(**changes), tuple(dict.fromkeys([*gone, *extra]))) if changes else (request, ())
 
 
 _NOTHING = ChatRequest("", ())

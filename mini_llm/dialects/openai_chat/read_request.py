@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import orjson
 
@@ -216,7 +215,7 @@ def _marked(parts: tuple[Part, ...], item: Fields) -> tuple[Part, ...]:
     """Return *parts* with the cache mark that stood on the message itself on the last one that can hold it."""
     mark = _cache_mark(item.inner("cache_control"))
     if mark and parts and isinstance(last := parts[-1], (Text, Image, Document, ToolCall)) and last.cache is None:
-        return (*parts[:-1], replace(last, cache=mark))
+        return (*parts[:-1], last._replace(cache=mark))
     return parts
 
 
