@@ -10,11 +10,12 @@ Names are loaded on first use, so `import mini_llm` costs next to nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from mini_llm._version import __version__
 
+TYPE_CHECKING = False  # what type checkers take for true; `typing` itself costs 5 ms a start
 if TYPE_CHECKING:
+    from typing import Any
+
     from mini_llm.client import Answer, AsyncClient, Client
     from mini_llm.errors import (
         AllTargetsFailedError,
