@@ -60,7 +60,10 @@ class Dialer:
             sock.close()
             if reasons.is_tls(error):
                 raise TLSError(f"no safe connection to {origin.label}: {reasons.of(error)}") from error
-            raise ResetByPeerError(f"the connection to {origin.label} broke: {reasons.of(error)}") from error
+            via = f" through the proxy {proxy.origin.label}" if proxy else ""
+            raise ResetByPeerError(
+                f"the connection to {origin.label}{via} broke while it was opened: {reasons.of(error)}"
+            ) from error
         except BaseException:
             sock.close()
             raise

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from mini_llm.errors import NetworkError
+from mini_llm.errors import NetworkError, UsageError
 from mini_llm.transport.origin import Origin
 
 _URL = re.compile(r"(?:(?P<scheme>[a-z0-9+.-]+)://)?(?:(?P<user>[^/]*)@)?(?P<address>[^/@]+)/?", re.IGNORECASE)
@@ -40,18 +40,24 @@ def proxy_for(origin: Origin, environ: Mapping[str, str]) -> Proxy | None:
 def _parse(url: str, variable: str) -> Proxy:
     """Read a proxy's URL; the errors name the variable, never its value: it may hold a password."""
     found = _URL.fullmatch(url)
-    scheme = (found["scheme"] or "http").lower() if found else ""
-    if found is None or scheme != "http":
-        raise NetworkError(
-            f"{variable} names a kind of proxy that is not supported",
-            hint="use an http:// proxy, or list the host in NO_PROXY",
-        )
-    origin = Origin.parse(f"http://{found['address']}")
+    if found is None or (found["scheme"] or "http").lower() != "http":
+        raise _unsupported(variable)
+    try:
+        origin = Origin.parse(f"http://{found['address']}")
+    except UsageError as error:
+        raise _unsupported(variable) from error
     if not found["user"]:
         return Proxy(origin, "")
     user, _, password = found["user"].partition(":")
     pair = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
     return Proxy(origin, "Basic " + b2a_base64(pair, newline=False).decode("ascii"))
+
+
+def _unsupported(variable: str) -> NetworkError:
+    return NetworkError(
+        f"{variable} names a kind of proxy that is not supported",
+        hint="use http://host:port, or list the provider's host in NO_PROXY",
+    )
 
 
 def _excluded(origin: Origin, environ: Mapping[str, str]) -> bool:
