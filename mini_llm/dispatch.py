@@ -12,7 +12,6 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
 from typing import Generic, NamedTuple, TypeVar
 
 from mini_llm import pricing
@@ -53,8 +52,7 @@ class Body(NamedTuple):
     dropped: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[Content]):
+class Call(NamedTuple, Generic[Content]):
     """What an entrance wants: `body_for` writes the request for one target, `receive` takes its reply.
 
     `path` is set where it is not the dialect's own for chat; `timeout` bounds the whole call in seconds;
@@ -73,8 +71,7 @@ class Call(Generic[Content]):
     retried: bool = False
 
 
-@dataclass(slots=True)
-class Answer(Generic[Content]):
+class Answer(NamedTuple, Generic[Content]):
     """The target that answered and what it gave. `cost_nanos` is known after the content has ended."""
 
     target: Target
@@ -92,8 +89,7 @@ class Answer(Generic[Content]):
         return self.price_of(self.meter)
 
 
-@dataclass(slots=True)
-class _Turn:
+class _Turn(NamedTuple):
     """One attempt at one target."""
 
     number: int
@@ -145,7 +141,7 @@ class Dispatch:
         """
         decision = self._router.decide(call.model, call.needs, self._now())
         request_id = call.request_id or f"ml-{secrets.token_hex(12)}"
-        call = replace(call, request_id=request_id)
+        call = call._replace(request_id=request_id)
         self._active += 1
         try:
             async with AsyncExitStack() as stack:
@@ -195,7 +191,7 @@ class Dispatch:
         if number > decision.max_attempts:
             return None
         if last is not None and again:
-            return replace(last, number=number, asked_before=True)
+            return last._replace(number=number, asked_before=True)
         position = decision.choices.index(last.choice) + 1 if last else 0
         left = list(decision.choices[position:])
         if isinstance(after, ContextLengthError) and last is not None:
@@ -351,8 +347,7 @@ class Dispatch:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened(Generic[Content]):
+class _Opened(NamedTuple, Generic[Content]):
     """What an attempt gave, and the meter that watches the rest of it."""
 
     content: Content

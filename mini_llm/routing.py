@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from mini_llm import pricing
 from mini_llm.catalogue import Catalogue
@@ -21,8 +21,7 @@ TOKENS_A_PICTURE = 1000
 DEEPEST_ALIAS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """One model at one provider."""
 
     provider: str
@@ -32,8 +31,7 @@ class Target:
         return f"{self.provider}/{self.model}"
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(NamedTuple):
     """What a request asks of a target. Token counts may be estimates; 0 is unknown."""
 
     input_tokens: int = 0
@@ -41,8 +39,7 @@ class Needs:
     capabilities: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """A target, why it stands where it stands, and what the request would cost there (nano-dollars)."""
 
     target: Target
@@ -51,8 +48,7 @@ class Choice:
     trouble: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Which targets are asked, in order; `skipped` are those that cannot be, with the reason."""
 
     asked: str
@@ -272,9 +268,9 @@ class Router:
         if strategy == "balanced":
             start = int(self._draw() * len(choices)) if choices else 0
             turned = choices[start:] + choices[:start]
-            return [replace(choice, reason="its turn" if not n else "after it") for n, choice in enumerate(turned)]
+            return [choice._replace(reason="its turn" if not n else "after it") for n, choice in enumerate(turned)]
         return [
-            replace(choice, reason="first choice" if not n else f"fallback {n}") for n, choice in enumerate(choices)
+            choice._replace(reason="first choice" if not n else f"fallback {n}") for n, choice in enumerate(choices)
         ]
 
     def _by_cost(self, choices: list[Choice]) -> list[Choice]:
@@ -286,7 +282,7 @@ class Router:
             return waits, choice.expected_nanos is None, choice.expected_nanos or 0
 
         return [
-            replace(choice, reason=f"expected {pricing.dollars(choice.expected_nanos)}")
+            choice._replace(reason=f"expected {pricing.dollars(choice.expected_nanos)}")
             for choice in sorted(choices, key=rank)
         ]
 
@@ -297,7 +293,7 @@ class Router:
         if len(ranked) > 1 and self._draw() < EXPLORE:
             ranked.insert(0, ranked.pop(1 + int(self._draw() * (len(ranked) - 1))))
         return [
-            replace(choice, reason="not measured yet" if seconds is None else f"first content after {seconds:.2f} s")
+            choice._replace(reason="not measured yet" if seconds is None else f"first content after {seconds:.2f} s")
             for seconds, choice in ranked
         ]
 
@@ -309,9 +305,9 @@ class Router:
         for choice in choices:
             lack = self._lack(choice.target, needs)
             if lack:
-                unfit.append(replace(choice, reason=lack))
+                unfit.append(choice._replace(reason=lack))
             elif choice.trouble:
-                troubled.append(replace(choice, reason=choice.trouble))
+                troubled.append(choice._replace(reason=choice.trouble))
             else:
                 fit.append(choice)
         return fit + troubled + unfit

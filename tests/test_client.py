@@ -102,7 +102,7 @@ def test_the_key_goes_to_the_provider_and_nowhere_else(tmp_path: Path) -> None:
         world = paid_world(tmp_path / "home", provider)
         error = world.failure()
         assert provider.seen[0].headers["authorization"] == "Bearer sk-lab-0123456789"
-    assert "sk-lab" not in f"{error.message} {error!r} {error} {vars(world.runtime.registry)!r}"
+    assert "sk-lab" not in f"{error.message} {error!r} {error} {world.runtime.loaded!r}"
 
 
 def test_an_unknown_option_is_named_with_the_known_ones(tmp_path: Path) -> None:

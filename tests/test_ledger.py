@@ -6,7 +6,6 @@ import stat
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -44,7 +43,7 @@ def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
 def test_rows_are_there_after_close_and_sum_up(tmp_path: Path) -> None:
     ledger = ledger_in(tmp_path)
     for number in range(200):
-        ledger.append(replace(ENTRY, request_id=f"ml-{number}"))
+        ledger.append(ENTRY._replace(request_id=f"ml-{number}"))
     ledger.close()
     assert ledger.totals() == Totals(200, 200, 2_000, 1_000, 300_000, 0)
     assert ledger.totals(since=2_000.0) == Totals()
@@ -52,8 +51,8 @@ def test_rows_are_there_after_close_and_sum_up(tmp_path: Path) -> None:
 
 def test_attempts_of_one_request_count_as_one_request(tmp_path: Path) -> None:
     ledger = ledger_in(tmp_path)
-    ledger.append(replace(ENTRY, status="failed", error="overloaded", usage=None, cost_nanos=0))
-    ledger.append(replace(ENTRY, attempt=2))
+    ledger.append(ENTRY._replace(status="failed", error="overloaded", usage=None, cost_nanos=0))
+    ledger.append(ENTRY._replace(attempt=2))
     ledger.close()
     totals = ledger.totals()
     assert (totals.requests, totals.attempts) == (1, 2)
@@ -69,7 +68,7 @@ def test_the_same_attempt_is_never_written_twice(tmp_path: Path) -> None:
 
 def test_an_unknown_price_stays_unknown_and_is_counted_apart(tmp_path: Path) -> None:
     ledger = ledger_in(tmp_path)
-    ledger.append(replace(ENTRY, cost_nanos=None))
+    ledger.append(ENTRY._replace(cost_nanos=None))
     ledger.close()
     assert (ledger.totals().cost_nanos, ledger.totals().unpriced) == (0, 1)
     assert rows(tmp_path, "SELECT cost_nanos FROM attempt") == [(None,)]
@@ -91,7 +90,7 @@ def test_two_processes_worth_of_writers_share_one_file(tmp_path: Path) -> None:
 
     def write(number: int) -> None:
         for attempt in range(100):
-            ledgers[number].append(replace(ENTRY, request_id=f"{number}", attempt=attempt))
+            ledgers[number].append(ENTRY._replace(request_id=f"{number}", attempt=attempt))
         ledgers[number].close()
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]

@@ -121,19 +121,22 @@ class AsyncClient:
             known = [*self._runtime.catalogue.models(one.name)]
             listed = {model.id for model in known}
             known += [Model(one.name, model) for model in one.models if model not in listed]
-            found += known or await self._listed(one, asked_for=bool(provider))
+            try:
+                found += known or [Model(one.name, model) for model in await self.listed(one.name)]
+            except MiniLLMError:
+                if provider:
+                    raise
         return found
 
-    async def _listed(self, provider: Provider, *, asked_for: bool) -> list[Model]:
-        try:
-            body = await self._runtime.upstream.get_json(provider, "/models", timeouts=LISTING)
-        except MiniLLMError:
-            if asked_for:
-                raise
-            return []
+    async def listed(self, provider: str) -> tuple[str, ...]:
+        """Return the models that *provider* itself says it has, asked now.
+
+        Raises: UpstreamError if it does not answer, CredentialError without a key, UnknownModelError if unknown.
+        """
+        body = await self._runtime.upstream.get_json(self._runtime.registry.get(provider), "/models", timeouts=LISTING)
         rows = body.get("data")
         ids = [row.get("id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-        return [Model(provider.name, name) for name in ids if isinstance(name, str) and name]
+        return tuple(name for name in ids if isinstance(name, str) and name)
 
     async def close(self) -> None:
         """Close connections and write what the ledger still holds."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from mini_llm.errors import LedgerError
 from mini_llm.types import Usage
@@ -24,8 +23,7 @@ RETRY_SECONDS = 0.5
 CLOSING_SECONDS = 8.0
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One attempt. `time` is Unix seconds; `first_content` and `seconds` are seconds since it was sent."""
 
     time: float
@@ -45,8 +43,7 @@ class Entry:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """Sums over rows. `unpriced` counts those whose cost is not known; `cost_nanos` does not contain them."""
 
     requests: int = 0
