@@ -5,6 +5,7 @@ The only place where a secret meets a request. Whatever a provider says in an er
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -12,9 +13,9 @@ from typing import NamedTuple
 import orjson
 
 from mini_llm import dialects, sse
-from mini_llm.credentials import Credentials, origin_of
+from mini_llm.credentials import Credentials, Secret, origin_of
 from mini_llm.dialects import Dialect
-from mini_llm.errors import MiniLLMError, NotAnAPIError, ProtocolError, UpstreamError
+from mini_llm.errors import AuthError, NotAnAPIError, ProtocolError, UpstreamError
 from mini_llm.providers import AUTH, Provider, Registry
 from mini_llm.routing import Target
 from mini_llm.transport import Response, Timeouts, Transport
@@ -23,6 +24,7 @@ from mini_llm.types import Delta, Json
 ERROR_LIMIT = 1 << 20
 BODY_LIMIT = 64 << 20
 USER_AGENT = "mini-llm"
+SLOW_REFERENCES = ("keyring:", "cmd:", "file:")
 
 
 class Request(NamedTuple):
@@ -90,15 +92,14 @@ class Upstream:
             async with self._transport.send(
                 "POST",
                 url,
-                headers=[*self._headers(provider, dialect), *request.headers],
+                headers=[*await self._headers(provider, dialect), *request.headers],
                 body=request.body,
                 timeouts=request.timeouts,
             ) as response:
                 await _refuse_failure(provider, dialect, response)
                 yield Reply(provider, dialect, response)
         except UpstreamError as error:
-            error.provider = error.provider or provider.name
-            self._redact(error)
+            self._tell(provider, error)
             raise
 
     async def get_json(self, provider: Provider, path: str, *, timeouts: Timeouts) -> Json:
@@ -106,32 +107,42 @@ class Upstream:
         dialect = dialects.get(provider.dialect)
         try:
             async with self._transport.send(
-                "GET", provider.base_url + path, headers=self._headers(provider, dialect), timeouts=timeouts
+                "GET", provider.base_url + path, headers=await self._headers(provider, dialect), timeouts=timeouts
             ) as response:
                 await _refuse_failure(provider, dialect, response)
                 return await Reply(provider, dialect, response).json()
         except UpstreamError as error:
-            error.provider = error.provider or provider.name
-            self._redact(error)
+            self._tell(provider, error)
             raise
 
-    def _headers(self, provider: Provider, dialect: Dialect) -> list[tuple[str, str]]:
+    async def _headers(self, provider: Provider, dialect: Dialect) -> list[tuple[str, str]]:
         headers = {
             "content-type": "application/json",
             "user-agent": USER_AGENT,
             **dialect.HEADERS,
-            **{name.lower(): value for name, value in provider.headers.items()},
+            **{name.lower(): self._credentials.fill(value) for name, value in provider.headers.items()},
         }
         reference = self._registry.key_reference(provider)
         if reference:
             origin = origin_of(provider.base_url)
             name, template = AUTH[provider.auth]
-            headers[name] = template.format(self._credentials.find(reference, origin=origin).reveal(origin))
+            headers[name] = template.format((await self._secret(reference, origin)).reveal(origin))
         return list(headers.items())
 
-    def _redact(self, error: MiniLLMError) -> None:
+    async def _secret(self, reference: str, origin: str) -> Secret:
+        """Look a secret up; where that may take seconds, beside the loop."""
+        if reference.startswith(SLOW_REFERENCES):
+            return await asyncio.to_thread(self._credentials.find, reference, origin=origin)
+        return self._credentials.find(reference, origin=origin)
+
+    def _tell(self, provider: Provider, error: UpstreamError) -> None:
+        """Put the provider's name to *error*, take secrets out of it, and forget a key that was refused."""
+        error.provider = error.provider or provider.name
         error.message = self._credentials.redact(error.message)
         error.args = (error.message,)
+        if isinstance(error, AuthError):
+            self._credentials.refresh(self._registry.key_reference(provider))
+            error.hint = error.hint or f"check its key: `mini-llm providers test {provider.name}`"
 
 
 async def _refuse_failure(provider: Provider, dialect: Dialect, response: Response) -> None:
