@@ -10,7 +10,9 @@ from mini_llm.config import jsonc
 from mini_llm.config.jsonc import Node
 from mini_llm.errors import ConfigError
 
-_COMMENT = re.compile(r'"(?:[^"\\]|\\.)*+"|(//[^\r\n]*|/\*.*?\*/)', re.DOTALL)
+_BLANK = " \t\r\n"
+_LINE_END = re.compile(r"\r\n|\n|\r")
+COMMENT = re.compile(r'"(?:[^"\\]|\\.)*+"|(//[^\r\n]*|/\*.*?\*/)', re.DOTALL)
 
 
 class Style(NamedTuple):
@@ -88,7 +90,7 @@ def _replace(text: str, root: Node, path: tuple[str, ...], node: Node, value: ob
     """Replace a value; comments that stood inside it move in front of its key."""
     start = _start_of(root, path)
     margin = _margin(text, start)
-    kept = [found[1] for found in _COMMENT.finditer(text, node.start, node.end) if found[1]]
+    kept = [found[1] for found in COMMENT.finditer(text, node.start, node.end) if found[1]]
     notes = "".join(f"{note}{style.newline}{margin}" if note.startswith("//") else f"{note} " for note in kept)
     return text[:start] + notes + text[start : node.start] + write(value, style, margin) + text[node.end :]
 
@@ -108,61 +110,58 @@ def _start_of(root: Node, path: tuple[str, ...]) -> int:
 def _insert(text: str, parent: Node, name: str, value: object, style: Style) -> str:
     """Add a member at the end of an object, in the style of those before it."""
     close = parent.end - 1
-    members = list((parent.members or {}).values())
-    inner = _margin(text, parent.start) + style.indent
-    spread = not members or "\n" in text[parent.start : close] or "\r" in text[parent.start : close]
-    if members and spread and _first_on_line(text, members[-1].start):
-        inner = _margin(text, members[-1].start)
+    margin = _margin(text, parent.start)
+    if not parent.members:
+        inner = margin + style.indent
+        told = f"{dumps(name, ensure_ascii=False)}: {write(value, style, inner)}"
+        body = text[:close].rstrip(_BLANK)
+        return body + style.newline + inner + told + style.newline + margin + text[close:]
+    last = next(reversed(parent.members.values()))
+    spread = _LINE_END.search(text, parent.start, close) is not None
+    inner = _margin(text, last.start) if spread and _first_on_line(text, last.start) else margin + style.indent
     told = f"{dumps(name, ensure_ascii=False)}: {write(value, style, inner)}"
-    if not members:
-        body = text[parent.start + 1 : close].rstrip()
-        end = style.newline + _margin(text, parent.start)
-        return text[: parent.start + 1] + body + style.newline + inner + told + end + text[close:]
-    last = members[-1].value.end
-    comma = jsonc.skip(text, last)
-    trailing = text[comma] == ","
-    head = text[: comma + 1] if trailing else text[:last] + ","
-    tail = text[len(head) - (0 if trailing else 1) : close]
-    if not spread:
-        return head + tail.rstrip() + " " + told + ("," if trailing else "") + tail[len(tail.rstrip()) :] + text[close:]
-    note = tail[: len(tail.rstrip())]
+    comma = jsonc.skip(text, last.value.end)
+    if text[comma] == ",":
+        told, head, tail = told + ",", text[: comma + 1], text[comma + 1 : close]
+    else:
+        head, tail = text[: last.value.end] + ",", text[last.value.end : close]
+    note = tail.rstrip(_BLANK)  # what is said beside the last member stays beside it
     after = tail[len(note) :]
-    if "\n" not in after and "\r" not in after:
-        after = style.newline + _margin(text, parent.start)
-    return head + note + style.newline + inner + told + ("," if trailing else "") + after + text[close:]
+    if not spread:
+        return head + note + " " + told + after + text[close:]
+    if not _LINE_END.search(after):
+        after = style.newline + margin
+    return head + note + style.newline + inner + told + after + text[close:]
 
 
 def _cut(text: str, parent: Node, name: str) -> str:
     members = parent.members or {}
     names = list(members)
     at = names.index(name)
-    start, end = members[name].start, members[name].value.end
+    head, end = text[: members[name].start], members[name].value.end
     comma = jsonc.skip(text, end)
     if text[comma] == ",":
-        between = text[end:comma]
-        text, end = text[:end] + between + text[comma + 1 :], end + len(between)
-    elif at > 0:
-        before = members[names[at - 1]].value.end
-        comma = jsonc.skip(text, before)
-        text, start, end = text[:comma] + text[comma + 1 :], start - 1, end - 1
-    return _close_gap(text, start, end, keep=members[name].value.end - members[name].start)
+        return _join(head, text[end:comma] + text[comma + 1 :])
+    if at > 0:  # the last one: the comma before it goes
+        comma = jsonc.skip(text, members[names[at - 1]].value.end)
+        head = head[:comma] + head[comma + 1 :]
+    return _join(head, text[end:])
 
 
-def _close_gap(text: str, start: int, end: int, *, keep: int) -> str:
-    """Take the member out; a line that is left blank goes too."""
-    rest = text[start + keep : end]
-    text = text[:start] + rest + text[end:]
-    line_start = _line_start(text, start)
-    found = re.compile(r"[ \t]*(\r\n|\n|\r)").match(text, line_start)
-    if found and line_start > 0 and found.end() > start:
-        return text[:line_start] + text[found.end() :]
-    if not text[line_start:start].strip() or text[start : start + 1] in "}]":
-        return text
-    return text[:start] + text[start:].lstrip(" \t")
+def _join(head: str, tail: str) -> str:
+    """Put together what stood around a member; a line that is left blank goes too."""
+    start = _line_start(head, len(head))
+    line_end = re.compile(r"[ \t]*(\r\n|\n|\r)").match(tail)
+    if start > 0 and line_end and not head[start:].strip(" \t"):
+        return head[:start] + tail[line_end.end() :]
+    closing = tail.lstrip(" \t")[:1] in ("}", "")
+    if head[start:].strip(" \t") and (closing or line_end):
+        return head.rstrip(" \t") + tail
+    return head + tail.lstrip(" \t")
 
 
 def _style(text: str, root: Node) -> Style:
-    found = re.search(r"\r\n|\n|\r", text)
+    found = _LINE_END.search(text)
     first = next(iter((root.members or {}).values()), None)
     indent = _margin(text, first.start) if first and _first_on_line(text, first.start) else ""
     return Style(found.group() if found else "\n", indent or "  ")
