@@ -73,6 +73,7 @@ def main(args: Sequence[str]) -> int:
         group = command()
         with group.make_context("mini-llm", list(args), obj=flags) as ctx:
             group.invoke(ctx)
+        flags.farewell()
     except BrokenPipeError:
         raise
     except BaseException as error:

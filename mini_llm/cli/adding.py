@@ -152,11 +152,9 @@ def _needs_key(flags: Flags, provider: Provider) -> bool:
 def _stored(flags: Flags, wanted: Wanted, storage: Storage, provider: Provider) -> str:
     """Keep the key where it is safe, say where that is, and return the reference."""
     from mini_llm.config.address import origin_of
-    from mini_llm.credentials import Credentials
 
     value = _value(flags, wanted, provider)
-    credentials = Credentials(environ=flags.environ, paths=flags.paths())
-    stored = credentials.store(
+    stored = flags.credentials().store(
         wanted.name,
         value,
         origin=origin_of(provider.base_url),

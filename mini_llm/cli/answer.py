@@ -111,7 +111,7 @@ class Screen:
         if answer.finish_reason in ENDINGS:
             self._flags.say(f"note: {ENDINGS[answer.finish_reason]}")
         if output.is_terminal(sys.stdout) and output.is_terminal(sys.stderr) and not self._as_json:
-            self._flags.say_dim(_summary(answer))
+            self._flags.say_dim(f"\n{_summary(answer)}")
 
     def warn(self, text: str) -> None:
         """Say that something beside the answer went wrong."""

@@ -18,6 +18,7 @@ from mini_llm.cli.help import Page, examples
 
 if TYPE_CHECKING:
     from mini_llm.config import Loaded, Paths
+    from mini_llm.credentials import Credentials
     from mini_llm.runtime import Runtime
 
 __all__ = ["Command", "Flags", "Group", "Listing", "examples", "flags", "interactive", "new_app"]
@@ -37,6 +38,7 @@ class Flags:
         self.no_color = False
         self.loaded: Loaded | None = None
         self.opened: Runtime | None = None
+        self._credentials: Credentials | None = None
 
     def paths(self) -> Paths:
         """Return where this machine keeps our files."""
@@ -64,6 +66,25 @@ class Flags:
             self._tell(self.loaded)
         return self.opened
 
+    def credentials(self) -> Credentials:
+        """Return what keeps the secrets of this process."""
+        from mini_llm.credentials import Credentials
+
+        if self.opened is not None:
+            return self.opened.credentials
+        if self._credentials is None:
+            self._credentials = Credentials(environ=self.environ, paths=self.paths())
+        return self._credentials
+
+    def redact(self, text: str) -> str:
+        """Return *text* without a secret. Must work however early something failed."""
+        from mini_llm.credentials import Redactor
+
+        held = [self._credentials, self.opened.credentials if self.opened else None]
+        for credentials in held:
+            text = credentials.redact(text) if credentials else text
+        return Redactor().redact(text)
+
     def colour(self) -> bool:
         """Tell whether stdout may be given colours."""
         return output.coloured(sys.stdout, self.environ, no_color=self.no_color)
@@ -79,9 +100,14 @@ class Flags:
         if not self.quiet:
             output.talk(text, dim=dim)
 
+    def farewell(self) -> None:
+        """Say what was noticed on the way."""
+        for notice in self.opened.credentials.notices if self.opened else ():
+            self.say(f"warning: {notice}")
+
     def _tell(self, loaded: Loaded) -> None:
         for notice in loaded.notices:
-            self.say(notice)
+            self.say(f"note: {notice}")
 
 
 def flags(ctx: typer.Context) -> Flags:
@@ -186,7 +212,8 @@ def unknown(name: str, names: list[str], path: str) -> errors.UsageError:
     from difflib import get_close_matches  # only on this way out
 
     near = get_close_matches(name, names, n=2)
-    hint = " or ".join(f"`{path} {found}`" for found in near) or f"`{path} --help` lists them"
+    meant = " or ".join(f"`{path} {found}`" for found in near)
+    hint = f"did you mean {meant}?" if near else f"`{path} --help` lists them"
     return errors.UsageError(f"no command called {name}", hint=hint)
 
 

@@ -10,6 +10,7 @@ from mini_llm.cli import output
 
 FENCE = re.compile(r" {0,3}(`{3,}|~{3,})\s*([^`]*)$")
 ITEM = re.compile(r" {0,3}([-*+]|\d{1,9}[.)])(\s|$)")
+STYLE = re.compile("\x1b\\[[0-9;]*m")
 HEADING = re.compile(r" {0,3}#{1,6}(\s|$)")
 
 
@@ -119,12 +120,20 @@ def _rendered(text: str, width: int, color: bool) -> str:
     from io import StringIO
 
     from rich.console import Console
+    from rich.theme import Theme
 
-    console = Console(file=StringIO(), width=width, force_terminal=True, no_color=not color, legacy_windows=False)
-    with console.capture() as captured:
-        console.print(_markdown(text))
-    lines = captured.get().split("\n")
-    return "\n".join(line.rstrip() for line in lines)
+    paper = StringIO()
+    theme = Theme({"markdown.code": "cyan", "markdown.h1": "bold underline", "markdown.item.number": "bold"})
+    console = Console(
+        file=paper, width=width, theme=theme, force_terminal=True, no_color=not color, legacy_windows=False
+    )
+    console.print(_markdown(text))
+    lines = [line.rstrip() for line in paper.getvalue().split("\n")]
+    while lines and not STYLE.sub("", lines[0]).strip():
+        del lines[0]
+    while lines and not STYLE.sub("", lines[-1]).strip():
+        del lines[-1]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _markdown(text: str) -> Any:

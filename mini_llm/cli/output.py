@@ -81,12 +81,21 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, color: bool 
     from rich.table import Table
     from rich.text import Text
 
+    columns, rows = _without_empty(columns, rows)
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" if color else "")
     for position, column in enumerate(columns):
         grid.add_column(column, overflow="fold", no_wrap=position == 0)
     for row in rows:
         grid.add_row(*(Text(clean(cell)) for cell in row))
     Console(file=sys.stdout, no_color=not color, highlight=False).print(grid)
+
+
+def _without_empty(
+    columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    """Leave out columns that hold nothing: only people look at this."""
+    kept = [place for place in range(len(columns)) if any(row[place] for row in rows)]
+    return [columns[place] for place in kept], [[row[place] for place in kept] for row in rows]
 
 
 def fields(values: Mapping[str, Any], *, color: bool = False) -> None:
@@ -100,7 +109,7 @@ def fields(values: Mapping[str, Any], *, color: bool = False) -> None:
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
         label = f"{DIM}{name:<{width}}{RESET}" if color else f"{name:<{width}}"
-        line(f"{label}  {clean(value)}")
+        line(f"{label}  {clean(value)}".replace("\n", f"\n{'':<{width + 2}}"))
 
 
 def compact(value: Any) -> str:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mini_llm.cli import adding, output
+from mini_llm.cli import adding, output, setups
 from mini_llm.cli.frame import Command, Listing, examples, flags, new_app
-from mini_llm.errors import CredentialError, MiniLLMError, UnknownModelError
+from mini_llm.errors import UnknownModelError
 
 if TYPE_CHECKING:
     from mini_llm.providers import Provider
-    from mini_llm.runtime import Runtime
 
 app = new_app(
     Listing,
@@ -49,12 +48,8 @@ def add(
     dialect: Annotated[str, typer.Option(metavar="D", help="openai, anthropic, gemini or responses")] = "",
     header: Annotated[list[str] | None, typer.Option(metavar="K=V", help="Send this header; repeatable")] = None,
     model: Annotated[list[str] | None, typer.Option(metavar="M", help="It has this model; repeatable")] = None,
-    insecure_storage: Annotated[
-        bool, typer.Option("--insecure-storage", help="Keep the key in a 0600 file, not the keyring")
-    ] = False,
-    require_keyring: Annotated[
-        bool, typer.Option("--require-keyring", help="Fail rather than keep the key in a file")
-    ] = False,
+    insecure: Annotated[bool, typer.Option("--insecure-storage", help="Keep the key in a 0600 file")] = False,
+    keyring: Annotated[bool, typer.Option("--require-keyring", help="Keep the key in the keyring or fail")] = False,
 ) -> None:
     """Add a provider, or change what is set for it."""
     wanted = adding.Wanted(name, url, dialect, tuple(header or ()), tuple(model or ()), key, key_env, key_cmd)
@@ -71,8 +66,8 @@ def list_(
 ) -> None:
     """List the providers that can be used now."""
     runtime = flags(ctx).runtime()
-    names = list(runtime.registry.names()) if everyone else _set_up(runtime)
-    found = [_described(runtime, name) for name in names]
+    names = list(runtime.registry.names()) if everyone else setups.names(runtime)
+    found = [setups.described(runtime, name) for name in names]
     if as_json:
         output.json(found)
         return
@@ -107,7 +102,7 @@ def show(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Show one provider."""
     runtime = flags(ctx).runtime()
     provider = runtime.registry.get(name)
-    found = {**_described(runtime, name), **_details(provider)}
+    found = {**setups.described(runtime, name), **_details(provider)}
     if as_json:
         output.json(found)
     else:
@@ -131,34 +126,6 @@ def test(
     failures = [result.error for result in results if result.error]
     if failures:
         raise failures[0] if len(results) == 1 else trial.Failed(len(failures), len(results))
-
-
-def _set_up(runtime: Runtime) -> list[str]:
-    """Return the config's providers first, then those whose key is in the environment."""
-    usable = [provider.name for provider in runtime.registry.configured()]
-    return list(dict.fromkeys([*runtime.loaded.config.providers, *usable]))
-
-
-def _described(runtime: Runtime, name: str) -> dict[str, Any]:
-    """Return what a table says of a provider; the keys are stable."""
-    try:
-        provider = runtime.registry.get(name)
-    except MiniLLMError as error:
-        return {"name": name, "key": "", "base_url": "", "dialect": "", "health": error.message, "usable": False}
-    try:
-        reference = runtime.registry.key_reference(provider)
-        key = runtime.credentials.describe(reference) if reference else "none needed"
-        health = "ok"
-    except CredentialError as error:
-        key, health = "", error.message
-    return {
-        "name": name,
-        "key": key,
-        "base_url": provider.base_url,
-        "dialect": provider.dialect,
-        "health": health,
-        "usable": health == "ok",
-    }
 
 
 def _details(provider: Provider) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from mini_llm.cli import output
-from mini_llm.errors import AllTargetsFailedError, ConfigError, MiniLLMError, NoProviderError
+from mini_llm.errors import ConfigError, MiniLLMError, NoProviderError
 
 if TYPE_CHECKING:
     from mini_llm.cli.frame import Flags
@@ -26,7 +26,7 @@ def report(error: BaseException, flags: Flags) -> int:
     if flags.verbose:
         _trace(error, flags)
     told, code = _words(error)
-    output.talk(_redact("\n".join(told), flags))
+    output.talk(flags.redact("\n".join(told)))
     return code
 
 
@@ -36,19 +36,11 @@ def _words(error: BaseException) -> tuple[list[str], int]:
     if isinstance(error, ConfigError) and error.problems:
         return _listed(error), error.exit_code
     if isinstance(error, MiniLLMError):
-        return [f"error: {error.message}", *_hint(error.hint)], exit_code(error)
+        return [f"error: {error.message}", *_hint(error.hint)], error.exit_code
     if hasattr(error, "format_message"):  # the framework's own usage errors
         return _usage(error), 2
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return [f"error: this is a bug in mini-llm: {what}", *_hint(f"report it, with what `--verbose` adds: {REPORT}")], 1
-
-
-def exit_code(error: MiniLLMError) -> int:
-    """Return the code *error* ends the process with; when every target failed alike, it is theirs."""
-    if isinstance(error, AllTargetsFailedError):
-        codes = {failure.exit_code for failure in error.failures}
-        return codes.pop() if len(codes) == 1 else error.exit_code
-    return error.exit_code
 
 
 def _hint(hint: str) -> list[str]:
@@ -69,21 +61,9 @@ def _usage(error: BaseException) -> list[str]:
     return [f"error: {message[:1].lower()}{message[1:]}", *_hint(f"`{path} --help` shows how")]
 
 
-def _redact(text: str, flags: Flags) -> str:
-    from mini_llm.config import Paths
-    from mini_llm.credentials import Credentials
-
-    if flags.opened is not None:
-        return flags.opened.credentials.redact(text)
-    try:
-        return Credentials(environ=flags.environ, paths=flags.paths()).redact(text)
-    except MiniLLMError:  # not even the paths are sound
-        return Credentials(environ=flags.environ, paths=Paths.find({})).redact(text)
-
-
 def _trace(error: BaseException, flags: Flags) -> None:
     from traceback import format_exception
 
     text = "".join(format_exception(error)).rstrip()
-    output.talk(_redact(text, flags))
+    output.talk(flags.redact(text))
     sys.stderr.flush()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mini_llm.client.asynchronous import AsyncClient
-from mini_llm.errors import MiniLLMError, NoProviderError
+from mini_llm.errors import MiniLLMError, NoProviderError, ProtocolError, RejectedError
 
 if TYPE_CHECKING:
     from mini_llm.providers import Provider
@@ -20,7 +21,7 @@ MOST_SHOWN = 3
 class Failed(MiniLLMError):
     """Some of the providers tried do not work; each one's error is in the table."""
 
-    exit_code: ClassVar[int] = 5
+    exit_code = 5
 
     def __init__(self, failed: int, tried: int) -> None:
         super().__init__(f"{failed} of {tried} providers failed", hint="`mini-llm providers test NAME` tells more")
@@ -77,7 +78,8 @@ async def _try(runtime: Runtime, provider: Provider) -> Result:
     model = provider.default
     begun = time.monotonic()
     try:
-        models = await client.listed(provider)
+        with suppress(RejectedError, ProtocolError):  # not every provider has such a list
+            models = await client.listed(provider.name)
         model = model or next(iter((*provider.models, *models)), "")
         if not model:
             raise MiniLLMError(

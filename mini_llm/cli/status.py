@@ -1,0 +1,124 @@
+"""`mini-llm status`: one screen that says what works and what does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mini_llm.cli import output, setups
+from mini_llm.cli.frame import Command, examples, flags, new_app
+from mini_llm.errors import MiniLLMError, NoProviderError
+
+if TYPE_CHECKING:
+    from mini_llm.runtime import Runtime
+
+MEND_NOTHING = "export OPENAI_API_KEY=sk-... or run `mini-llm providers add groq --key`"
+app = new_app()
+
+
+class Unwell(MiniLLMError):
+    """Something that the user set up does not work."""
+
+    exit_code = 1
+
+
+@app.command(cls=Command, epilog=examples("status", "status --json"))
+def status(ctx: typer.Context, as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False) -> None:
+    """Show providers, default model, usage and config on one screen; exit 1 if anything is wrong."""
+    found = survey(flags(ctx).runtime())
+    if as_json:
+        output.json(found)
+    else:
+        output.fields(_screen(found), color=flags(ctx).colour())
+    problems = found["problems"]
+    if problems:
+        what = "; ".join(problem["what"] for problem in problems)
+        raise Unwell(what, hint="\n".join(problem["mend"] for problem in problems if problem["mend"]))
+
+
+def survey(runtime: Runtime) -> dict[str, Any]:
+    """Return all that is known, as plain JSON values; the keys are stable."""
+    from mini_llm._version import __version__
+
+    providers = [setups.described(runtime, name) for name in setups.names(runtime)]
+    problems = [{"what": row["health"], "mend": row["mend"]} for row in providers if not row["usable"]]
+    default = _default(runtime, problems)
+    return {
+        "version": __version__,
+        "wallet": _wallet(runtime),
+        "default": default,
+        "providers": providers,
+        "today": _today(runtime, problems),
+        "budgets": dict(runtime.loaded.config.budgets),
+        "config": str(runtime.loaded.paths.config),
+        "catalogue": runtime.catalogue.snapshot,
+        "problems": problems,
+    }
+
+
+def _wallet(runtime: Runtime) -> dict[str, Any] | None:
+    wallet = runtime.loaded.config.wallet
+    return {"type": wallet.type, "endpoint": wallet.endpoint} if wallet and wallet.type != "none" else None
+
+
+def _default(runtime: Runtime, problems: list[dict[str, str]]) -> dict[str, Any]:
+    """Return where a request with no model would go now."""
+    name = runtime.loaded.config.default
+    try:
+        decision = runtime.decide()
+    except NoProviderError:
+        problems.append({"what": "nothing is set up that could answer", "mend": MEND_NOTHING})
+        return {"model": name, "targets": []}
+    except MiniLLMError as error:
+        if all(problem["what"] != error.message for problem in problems):
+            problems.append({"what": error.message, "mend": error.hint})
+        return {"model": name, "targets": []}
+    return {"model": name, "targets": [str(choice.target) for choice in decision.choices]}
+
+
+def _today(runtime: Runtime, problems: list[dict[str, str]]) -> dict[str, Any]:
+    from datetime import datetime, time
+
+    midnight = datetime.combine(datetime.now().astimezone().date(), time()).astimezone()
+    try:
+        totals = runtime.ledger.totals(midnight.timestamp())
+    except Exception as error:  # whatever the database says
+        problems.append({"what": f"the ledger cannot be read: {error}", "mend": ""})
+        return {}
+    return {
+        "requests": totals.requests,
+        "input_tokens": totals.input_tokens,
+        "output_tokens": totals.output_tokens,
+        "cost_nanos": totals.cost_nanos,
+        "unpriced": totals.unpriced,
+    }
+
+
+def _screen(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the survey as lines for people."""
+    wallet, default = found["wallet"], found["default"]
+    targets = " → ".join(default["targets"]) or "nothing that works"
+    lines: dict[str, Any] = {
+        "wallet": f"{wallet['type']} at {wallet['endpoint']}" if wallet else "no wallet; your own providers are used",
+        "default": f"{default['model']}: {targets}" if default["model"] not in ("", targets) else targets,
+    }
+    width = max((len(row["name"]) for row in found["providers"]), default=0)
+    rows = [f"{row['name']:<{width}}  {row['key'] or row['health']}" for row in found["providers"]]
+    lines["providers"] = "\n".join(rows) or "none"
+    lines["today"] = _spent(found["today"])
+    lines["budgets"] = ", ".join(f"${amount} {period}" for period, amount in found["budgets"].items())
+    return {**lines, "config": found["config"], "prices": f"of {found['catalogue']}"}
+
+
+def _spent(today: dict[str, Any]) -> str:
+    from mini_llm import pricing
+
+    if not today:
+        return "unknown"
+    if not today["requests"]:
+        return "nothing asked yet"
+    cost = pricing.dollars(today["cost_nanos"])
+    more = f" and {today['unpriced']} without a known price" if today["unpriced"] else ""
+    calls = "1 request" if today["requests"] == 1 else f"{today['requests']:,} requests"
+    return f"{calls}, {today['input_tokens']:,} in, {today['output_tokens']:,} out, {cost}{more}"
