@@ -17,21 +17,23 @@ PROMPT = "In one sentence, what is a router?"
 MINI_LLM = os.path.relpath(Path(sys.executable).with_name("mini-llm"))
 OTHER_WAYS = f"""\
 Other ways to an answer:
-  export OPENAI_API_KEY=sk-...     or any other provider's key, then `make try` again
-  ollama run llama3.2              a model of Ollama's, then {MINI_LLM} chat -m ollama/llama3.2 "Hello"
-  {MINI_LLM} login       passy.ai: one account for every model"""
+  export OPENAI_API_KEY=sk-...    the key of any provider; then `make try` again
+  ollama run llama3.2             a model of Ollama's; then {MINI_LLM} chat -m ollama/llama3.2 Hello"""
 AFTERWARDS = f"""
-That was SmolLM2: 135 million parameters, on this machine, no key, no account. To talk to it again:
-  make model                       in one terminal
-  {MINI_LLM} chat -m llamacpp/{local_model.MODEL} "Hello"     in another
-With a provider's key (export OPENAI_API_KEY=sk-...) it is {MINI_LLM} chat "Hello"."""
+That was SmolLM2: 135 million parameters, on this machine, no key, no account. Talk to it again:
+  make model                      in one terminal, and in another
+  {MINI_LLM} chat -m llamacpp/{local_model.MODEL} Hello
+Or, with a provider's key (export OPENAI_API_KEY=sk-...), to any other:
+  {MINI_LLM} chat Hello"""
 
 
 def main() -> int:
     """Print an answer and the commands that got it; return the exit code of the last one."""
     if _can_answer():
         return _run("chat", PROMPT)
-    print("No provider's key is set, so a small model answers on this machine (about a minute the first time).")
+    print("No provider's key is set, so a small model on this machine answers.")
+    if not local_model.installed():
+        print("It takes about a minute, once; everything goes to", local_model.cache())
     try:
         return _ask_local_model()
     except Failure as failure:
