@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Collection, Mapping
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from mini_llm import sse
 from mini_llm.errors import ConfigError, MiniLLMError, UpstreamError
@@ -125,3 +125,9 @@ def apply(
             changed["messages"] = [{k: v for k, v in message.items() if k != name} for message in changed["messages"]]
             dropped.append(f"messages.{name}")
     return changed, tuple(dropped)
+
+
+if TYPE_CHECKING:  # the proof that each module is a Dialect
+    from mini_llm.dialects import anthropic_messages, openai_chat
+
+    _DIALECTS: tuple[Dialect, ...] = (openai_chat, anthropic_messages)

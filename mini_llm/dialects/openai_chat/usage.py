@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, Decimal
-
 from mini_llm.dialects import loose
+from mini_llm.dialects.cost import dollars, told_cost
 from mini_llm.types import Json, Usage
-
-NANOS = 10**9
 
 
 def decode_usage(raw: object, body: Json = loose.NOTHING) -> Usage | None:
@@ -34,7 +31,7 @@ def decode_usage(raw: object, body: Json = loose.NOTHING) -> Usage | None:
         input_image_tokens=loose.count(inside.get("image_tokens")),
         reasoning_tokens=max(reasoning, hidden),
         output_audio_tokens=loose.count(outside.get("audio_tokens")),
-        cost_nanos=_cost(raw, body),
+        cost_nanos=told_cost(raw, body),
         raw=raw,
     )
 
@@ -66,31 +63,10 @@ def encode_usage(usage: Usage) -> Json:
             "ephemeral_1h_input_tokens": usage.cache_write_1h_tokens,
         }
     if usage.cost_nanos is not None:
-        body["cost"] = float(Decimal(usage.cost_nanos) / NANOS)
+        body["cost"] = dollars(usage.cost_nanos)
     return body
 
 
 def _some(*values: object) -> int:
     """Return the first of *values* that is a count above zero."""
     return next((found for value in values if (found := loose.count(value))), 0)
-
-
-def _cost(raw: Json, body: Json) -> int | None:
-    """Return what the provider says it charged, in billionths of a dollar."""
-    cost = raw.get("cost")
-    if isinstance(cost, dict):  # Perplexity
-        cost = cost.get("total_cost")
-    if cost is None:
-        cost = loose.object_of(body.get("cost")).get("usd")  # Venice
-    if (nanos := _nanos(cost)) is not None:
-        # With a key of one's own OpenRouter's cost is its fee; the model's own price stands beside it.
-        upstream = loose.object_of(raw.get("cost_details")).get("upstream_inference_cost")
-        return nanos + (_nanos(upstream) or 0) if raw.get("is_byok") is True else nanos
-    ticks = loose.count(raw.get("cost_in_usd_ticks"))  # xAI: ten to the dollar's billionth; Azure always says 0
-    return -(-ticks // 10) if ticks else None
-
-
-def _nanos(dollars: object) -> int | None:
-    if type(dollars) not in (int, float) or not 0 <= dollars < 1e9:  # type: ignore[operator]  # a number by now
-        return None
-    return int((Decimal(str(dollars)) * NANOS).to_integral_value(ROUND_CEILING))

@@ -1,0 +1,36 @@
+"""Anthropic's messages API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mini_llm.dialects.anthropic_messages.errors import encode_error, encode_error_event
+from mini_llm.dialects.anthropic_messages.read_request import decode_request
+from mini_llm.dialects.anthropic_messages.read_stream import decode_stream
+from mini_llm.dialects.anthropic_messages.response import decode_response, encode_response
+from mini_llm.dialects.anthropic_messages.write_request import encode_request
+from mini_llm.dialects.anthropic_messages.write_stream import encode_stream
+from mini_llm.dialects.failures import decode as decode_error
+
+__all__ = [
+    "HEADERS",
+    "NAME",
+    "decode_error",
+    "decode_request",
+    "decode_response",
+    "decode_stream",
+    "encode_error",
+    "encode_error_event",
+    "encode_request",
+    "encode_response",
+    "encode_stream",
+    "path",
+]
+
+NAME: str = "anthropic_messages"
+HEADERS: Mapping[str, str] = {"anthropic-version": "2023-06-01"}
+
+
+def path(model: str, *, stream: bool) -> str:
+    """Return where requests go below a provider's base URL."""
+    return "/messages"

@@ -1,0 +1,191 @@
+"""Read a streamed answer of the messages API."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+
+import orjson
+
+from mini_llm import sse
+from mini_llm.dialects import failures, loose
+from mini_llm.dialects.anthropic_messages.response import finish_reason
+from mini_llm.dialects.anthropic_messages.usage import decode_usage
+from mini_llm.dialects.anthropic_messages.words import NAME
+from mini_llm.errors import ProtocolError, TruncatedError, UpstreamError
+from mini_llm.types import Delta, Json, Opaque, Reasoning, ToolCallDelta
+
+
+async def decode_stream(events: AsyncIterable[sse.Event]) -> AsyncGenerator[Delta, None]:
+    """Yield what *events* say. Raises UpstreamError for an error among them, TruncatedError if the end is missing.
+
+    A stop reason is enough of an end; whatever breaks after it breaks nothing.
+    """
+    reader = _Reader()
+    broken: ProtocolError | None = None
+    try:
+        async for name, data in events:
+            if broken:
+                raise broken
+            try:
+                event = orjson.loads(data)
+            except orjson.JSONDecodeError:
+                # If this was the last event it is the cut, not the JSON, that is to blame.
+                said = repr(data[:80].decode("utf-8", "replace"))
+                broken = ProtocolError(f"an event of the stream is not JSON: {said}") if data else None
+                continue
+            for delta in reader.read(event, name):
+                yield delta
+            if reader.ended:
+                break
+    except UpstreamError:
+        if not reader.stopped:
+            raise
+    finally:
+        await sse.close(events)
+    if not reader.stopped:
+        raise TruncatedError("the stream ended before the answer did")
+    yield reader.finish()
+
+
+class _Reader:
+    """Turns events into deltas: what a block is stands in its start, so that is kept until its end."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self.ended = False
+        self._open: dict[int, _Block] = {}
+        self._calls = 0
+        self._usage: Json = {}
+        self._reason: object = None
+        self._sequence = ""
+
+    def read(self, event: object, name: str) -> Iterator[Delta]:
+        if not isinstance(event, dict):
+            raise ProtocolError("an event of the stream is not a JSON object")
+        match event.get("type") or name:
+            case "content_block_delta":
+                yield from self._delta(event)
+            case "content_block_start":
+                yield from self._start(event)
+            case "content_block_stop":
+                yield from self._stop(event)
+            case "message_start":
+                yield self._begin(loose.object_of(event.get("message")))
+            case "message_delta":
+                self._message_delta(event)
+            case "message_stop":
+                self.stopped = self.ended = True
+            case "error":
+                raise failures.inside(event)
+
+    def finish(self) -> Delta:
+        """Return why the answer ended, and what it used."""
+        reason = finish_reason(self._reason, calls=bool(self._calls))
+        return Delta(finish_reason=reason, stop_sequence=self._sequence, usage=decode_usage(self._usage))
+
+    def _begin(self, message: Json) -> Delta:
+        self._usage = loose.object_of(message.get("usage"))
+        return Delta(
+            id=loose.text(message.get("id")),
+            model=loose.text(message.get("model")),
+            usage=decode_usage(self._usage),
+        )
+
+    def _message_delta(self, event: Json) -> None:
+        """Keep the stop reason, and the counts, which go on from those of the start."""
+        told = {name: value for name, value in loose.object_of(event.get("usage")).items() if value is not None}
+        if "cache_creation_input_tokens" in told and "cache_creation" not in told:
+            self._usage = {name: value for name, value in self._usage.items() if name != "cache_creation"}
+        self._usage = {**self._usage, **told}
+        delta = loose.object_of(event.get("delta"))
+        if delta.get("stop_reason"):
+            self.stopped = True
+            self._reason = delta["stop_reason"]
+            self._sequence = loose.text(delta.get("stop_sequence"))
+
+    def _start(self, event: Json) -> Iterator[Delta]:
+        index, raw = loose.count(event.get("index")), loose.object_of(event.get("content_block"))
+        block = self._open[index] = _Block(raw)
+        match raw.get("type"):
+            case "text":
+                citations = tuple(loose.objects(raw.get("citations")))
+                if (text := loose.text(raw.get("text"))) or citations:
+                    yield Delta(text=text, block=index, citations=citations)
+            case "thinking":
+                if text := loose.text(raw.get("thinking")):
+                    yield Delta(reasoning=text, block=index)
+                if signature := loose.text(raw.get("signature")):
+                    yield Delta(signature=signature, block=index)
+            case "tool_use":
+                block.call = self._calls
+                self._calls += 1
+                identity = loose.text(raw.get("id")) or f"call_{block.call}"
+                call = ToolCallDelta(block.call, identity, loose.text(raw.get("name")))
+                yield Delta(tool_call=call, block=index)
+
+    def _delta(self, event: Json) -> Iterator[Delta]:
+        delta = event.get("delta")
+        if not isinstance(delta, dict):
+            return
+        index, kind = loose.count(event.get("index")), delta.get("type")
+        if kind == "text_delta":
+            if text := loose.text(delta.get("text")):
+                yield Delta(text=text, block=index)
+        elif kind == "thinking_delta":
+            if text := loose.text(delta.get("thinking")):
+                yield Delta(reasoning=text, block=index)
+        elif kind == "signature_delta":
+            if signature := loose.text(delta.get("signature")):
+                yield Delta(signature=signature, block=index)
+        elif kind == "citations_delta":
+            if citation := loose.object_of(delta.get("citation")):
+                yield Delta(citations=(citation,), block=index)
+        elif (block := self._open.get(index)) and (piece := block.grow(delta)) and block.call is not None:
+            yield Delta(tool_call=ToolCallDelta(block.call, arguments=piece), block=index)
+
+    def _stop(self, event: Json) -> Iterator[Delta]:
+        index = loose.count(event.get("index"))
+        block = self._open.pop(index, None)
+        if block is None:
+            return
+        kind = block.raw.get("type")
+        if block.call is not None:
+            if not block.pieces:  # the arguments came with the start, or there are none
+                whole = orjson.dumps(loose.object_of(block.raw.get("input"))).decode()
+                yield Delta(tool_call=ToolCallDelta(block.call, arguments=whole), block=index)
+        elif kind == "redacted_thinking":
+            part = Reasoning(redacted=loose.text(block.raw.get("data")), dialect=NAME)
+            yield Delta(part=part, block=index)
+        elif isinstance(kind, str) and kind not in ("text", "thinking"):
+            yield Delta(part=Opaque(NAME, block.whole()), block=index)
+
+
+class _Block:
+    """A block from its start to its end."""
+
+    __slots__ = ("call", "pieces", "raw")
+
+    def __init__(self, raw: Json) -> None:
+        self.raw = raw
+        self.call: int | None = None
+        self.pieces: list[str] = []
+
+    def grow(self, delta: Json) -> str:
+        """Add a delta and return the piece of input in it. Of a kind we do not know, the text goes on the start's."""
+        if delta.get("type") == "input_json_delta":
+            piece = loose.text(delta.get("partial_json"))
+            self.pieces += [piece] if piece else []
+            return piece
+        for name, value in delta.items():
+            if name != "type" and isinstance(value, str):
+                self.raw = {**self.raw, name: loose.text(self.raw.get(name)) + value}
+        return ""
+
+    def whole(self) -> Json:
+        """Return the block with the input that streamed in pieces."""
+        if not self.pieces:
+            return self.raw
+        try:
+            return {**self.raw, "input": orjson.loads("".join(self.pieces))}
+        except orjson.JSONDecodeError as error:
+            raise ProtocolError("the input of a provider's tool is not JSON") from error

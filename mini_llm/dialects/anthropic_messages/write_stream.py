@@ -1,0 +1,198 @@
+"""Write a streamed answer of the messages API.
+
+One `message_start`; blocks that open and close once and never overlap; `message_delta` with the stop reason and the
+usage; `message_stop`. Calls that stream side by side are written one after the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable
+
+import orjson
+
+from mini_llm import sse
+from mini_llm.dialects.anthropic_messages.response import block_of, is_source, message_id, told_finish
+from mini_llm.dialects.anthropic_messages.usage import encode_usage
+from mini_llm.dialects.anthropic_messages.words import NAME
+from mini_llm.errors import ProtocolError, TruncatedError
+from mini_llm.types import Delta, FinishReason, Json, Part, Reasoning, Text, ToolCall, ToolCallDelta, Usage
+
+
+async def encode_stream(
+    deltas: AsyncIterable[Delta], *, include_usage: bool = True, model: str = ""
+) -> AsyncGenerator[bytes, None]:
+    """Yield events for *deltas*. Raises TruncatedError, and writes no ending, if they stop without a finish reason.
+
+    *include_usage* changes nothing: this dialect always tells it.
+    """
+    writer: _Writer | None = None
+    try:
+        async for delta in deltas:
+            if writer is None:
+                writer = _Writer()
+                yield writer.start(delta, model)
+            if events := writer.write(delta):
+                yield events
+    finally:
+        await sse.close(deltas)
+    if writer is None:
+        raise TruncatedError("the answer ended before it began")
+    yield writer.end()
+
+
+class _Writer:
+    """The state of one stream: which block is open, and what waits until it is closed."""
+
+    def __init__(self) -> None:
+        self._kind = ""  # of the open block: "text", "thinking", "tool" or "" for none
+        self._block: int | None = None  # its number on the wire it came from
+        self._index = -1
+        self._call = -1
+        self._pieces: list[str] = []
+        self._closed: set[int] = set()
+        self._waiting: list[Delta] = []
+        self._usage: Usage | None = None
+        self._finish: FinishReason | None = None
+        self._sequence = ""
+
+    def start(self, first: Delta, model: str) -> bytes:
+        """Return the event that begins the stream."""
+        message: Json = {
+            "id": first.id or message_id(),
+            "type": "message",
+            "role": "assistant",
+            "model": first.model or model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": encode_usage(first.usage or Usage()),
+        }
+        return _event("message_start", {"message": message})
+
+    def write(self, delta: Delta) -> bytes:
+        """Return the events for *delta*; what cannot be written beside the open call waits."""
+        if delta.usage is not None:
+            self._usage = delta.usage
+        if delta.finish_reason and self._finish is None:
+            self._finish, self._sequence = delta.finish_reason, delta.stop_sequence
+        if self._kind != "tool":
+            return self._content(delta)
+        call = delta.tool_call
+        if call is None or call.index != self._call:
+            if self._waiting or not self._call_is_whole():
+                self._waiting.append(delta)
+                return b""
+            return self._content(delta)
+        events = self._content(delta)
+        if self._waiting and call.arguments.endswith("}") and self._call_is_whole():
+            events += self._caught_up()
+        return events
+
+    def end(self) -> bytes:
+        """Return what ends the stream."""
+        events = b""
+        while self._waiting:
+            events += self._close() + self._caught_up()
+        if self._finish is None:
+            raise TruncatedError("the answer ended without a finish reason")
+        stop = {"stop_reason": told_finish(self._finish, self._sequence), "stop_sequence": self._sequence or None}
+        told = {"delta": stop, "usage": encode_usage(self._usage or Usage())}
+        return events + self._close() + _event("message_delta", told) + _event("message_stop", {})
+
+    def _caught_up(self) -> bytes:
+        waiting, self._waiting = self._waiting, []
+        return b"".join([self.write(delta) for delta in waiting])
+
+    def _call_is_whole(self) -> bool:
+        if not (self._pieces and self._pieces[-1].rstrip().endswith("}")):
+            return False
+        self._pieces = ["".join(self._pieces)]
+        try:
+            orjson.loads(self._pieces[0])
+        except orjson.JSONDecodeError:
+            return False
+        return True
+
+    def _content(self, delta: Delta) -> bytes:
+        events = b""
+        if delta.reasoning:
+            events += self._opened("thinking", delta.block) + self._delta(
+                b"thinking_delta", b"thinking", delta.reasoning
+            )
+        if delta.signature:
+            events += self._opened("thinking", delta.block)
+            events += self._delta(b"signature_delta", b"signature", delta.signature)
+        if text := delta.text or delta.refusal:
+            events += self._opened("text", delta.block) + self._delta(b"text_delta", b"text", text)
+        for citation in delta.citations:
+            if is_source(citation):
+                events += self._opened("text", delta.block)
+                said = {"index": self._index, "delta": {"type": "citations_delta", "citation": citation}}
+                events += _event("content_block_delta", said)
+        if delta.tool_call is not None:
+            events += self._tool(delta.tool_call)
+        if delta.part is not None:
+            events += self._whole(delta.part)
+        return events
+
+    def _tool(self, call: ToolCallDelta) -> bytes:
+        events = b""
+        if self._kind != "tool" or call.index != self._call:
+            if call.index in self._closed:
+                raise ProtocolError("a piece of a tool call came after its end")
+            identity = call.id or f"call_{call.index}"
+            start = {"type": "tool_use", "id": identity, "name": call.name, "input": {}}
+            events = self._open("tool", start, None)
+            self._call = call.index
+            self._closed.add(call.index)
+            self._pieces = []
+        if call.arguments:
+            self._pieces.append(call.arguments)
+            events += self._delta(b"input_json_delta", b"partial_json", call.arguments)
+        return events
+
+    def _whole(self, part: Part) -> bytes:
+        """Return the events for a block that came at once; what has no place here has none."""
+        match part:
+            case Text(text=text, citations=citations):
+                return self._content(Delta(text=text, citations=citations))
+            case ToolCall():
+                call = ToolCallDelta(-2 - len(self._closed), part.id, part.name, part.arguments)
+                return self._tool(call)
+            case Reasoning() if not part.redacted and (part.text or part.dialect == NAME):
+                signature = part.signature if part.dialect == NAME else ""
+                return self._close() + self._content(Delta(reasoning=part.text, signature=signature))
+        block = block_of(part)
+        if block is None:
+            return b""
+        return self._open("whole", block, None) + self._close()
+
+    def _opened(self, kind: str, block: int | None) -> bytes:
+        if self._kind == kind and (block == self._block or block is None):
+            return b""
+        start: Json = {"type": "text", "text": ""}
+        return self._open(
+            kind, start if kind == "text" else {"type": "thinking", "thinking": "", "signature": ""}, block
+        )
+
+    def _open(self, kind: str, start: Json, block: int | None) -> bytes:
+        events = self._close()
+        self._index += 1
+        self._kind, self._block = kind, block
+        return events + _event("content_block_start", {"index": self._index, "content_block": start})
+
+    def _close(self) -> bytes:
+        if not self._kind:
+            return b""
+        self._kind, self._block = "", None
+        return _event("content_block_stop", {"index": self._index})
+
+    def _delta(self, kind: bytes, name: bytes, text: str) -> bytes:
+        return (
+            b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":%b}}'
+            b"\n\n" % (self._index, kind, name, orjson.dumps(text))
+        )
+
+
+def _event(name: str, body: Json) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps({"type": name, **body}))
