@@ -161,7 +161,7 @@ class _Shelf:
         self._answers: dict[str, Row | None] = {}
         for row in rows:
             for rule in row[4:]:
-                if isinstance(rule, str) and "*" not in rule and not rule.startswith("/"):
+                if isinstance(rule, str) and is_exact(rule):
                     self._exact.setdefault(rule, row)
                 else:
                     self._rules.append((rule, row))
@@ -186,6 +186,11 @@ class _Shelf:
                 if matches(rule, spelling):
                     return row
         return None
+
+
+def is_exact(rule: str) -> bool:
+    """Say whether *rule* is a name as it stands."""
+    return "*" not in rule and not rule.startswith("/")
 
 
 def matches(rule: str | list[Any], name: str) -> bool:

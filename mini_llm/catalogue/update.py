@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from mini_llm.catalogue import FIELDS, FORMAT, REFRESHED, SIZE_LIMIT, Catalogue, Row, Snapshot, newest
+from mini_llm.catalogue import (
+    FIELDS,
+    FORMAT,
+    REFRESHED,
+    SIZE_LIMIT,
+    Catalogue,
+    Row,
+    Snapshot,
+    is_exact,
+    matches,
+    newest,
+)
 from mini_llm.errors import DeadlineError, NetworkError, ProtocolError, UsageError
 from mini_llm.types import Model
 
@@ -65,7 +76,7 @@ def compact(raw: Any, *, snapshot: str, source: str, providers: Collection[str])
             also = [OURS.get(other, other) for other in entry.get("fallback_model_providers") or ()]
             if name != "gemini" and also:
                 found[name]["also"] = [other for other in also if other in providers]
-    except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError, re.error) as error:
+    except (LookupError, TypeError, AttributeError, StopIteration, ArithmeticError, re.error) as error:
         raise ValueError(f"not the data set we know: {type(error).__name__} {error}") from error
     # Those that only lend others' models stand last: they are not the first to recommend.
     ordered = dict(sorted(found.items(), key=lambda item: "also" in item[1]))
@@ -167,16 +178,15 @@ def _row(provider: str, model: Mapping[str, Any], snapshot: str, prices: dict[st
     if not isinstance(id, str) or not isinstance(name, str) or not isinstance(window, int):
         raise TypeError(f"a model that is none: {id!r}")
     dated = [[when, _index(price, id, prices)] for when, price in _in_order(model, snapshot)]
-    names = dict.fromkeys(_text(rule) for rule in _rules(model["match"]))
-    if provider == "fireworks":
-        # The wire knows only the long form: https://docs.fireworks.ai (2026-11)
-        id = f"accounts/fireworks/models/{id}"
-        names = {name: None for name in names if "accounts/" in name}
-    elif provider == "zai":
+    names = {_text(rule): rule for rule in _rules(model["match"])}
+    if not any(matches(rule, id.lower()) for rule in names.values()):
+        # Only a label of the data set's own: the wire knows the first of the names.
+        id = next((rule for rule in names.values() if isinstance(rule, str) and is_exact(rule)), id)
+    if provider == "zai":
         id = id.lower()  # as recorded clients send it: glm-4.6v (2026-06)
     names.pop(_text(id.lower()), None)
     price = dated[0][1] if len(dated) == 1 else dated
-    return [id, name, window, price, *map(orjson.loads, names)]
+    return [id, name, window, price, *names.values()]
 
 
 def _in_order(model: Mapping[str, Any], snapshot: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
