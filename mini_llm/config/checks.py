@@ -148,7 +148,7 @@ def _model(given: object) -> str:
     if not isinstance(given, str):
         return f"must name models as strings, not {_told(given)}"
     if not given or len(given) > 512 or re.search(r"\s", given) or _CONTROL.search(given):
-        return f'holds "{_short(given)}", which names no model'
+        return f"holds {_told(given)}, which names no model"
     return ""
 
 

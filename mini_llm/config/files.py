@@ -27,16 +27,17 @@ def read(path: Path, *, limit: int = LIMIT) -> bytes | None:
         if path.is_dir():
             raise ConfigError(f"{path} is a folder, not a file") from None
         raise ConfigError(f"can't read {path}: {_reason(error)}") from error
+    facts = os.fstat(handle)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(handle)
+        raise ConfigError(
+            f"{path} is {'a folder, not a file' if stat.S_ISDIR(facts.st_mode) else 'not a regular file'}"
+        )
     with os.fdopen(handle, "rb") as file:
-        facts = os.fstat(file.fileno())
-        if stat.S_ISDIR(facts.st_mode):
-            raise ConfigError(f"{path} is a folder, not a file")
-        if not stat.S_ISREG(facts.st_mode):
-            raise ConfigError(f"{path} is not a regular file")
         data = b"" if facts.st_size > limit else file.read(limit + 1)
-        if max(facts.st_size, len(data)) > limit:
-            raise ConfigError(f"{path} is too large: more than {limit // 1024} KiB")
-        return data
+    if max(facts.st_size, len(data)) > limit:
+        raise ConfigError(f"{path} is too large: more than {limit // 1024} KiB")
+    return data
 
 
 def decode(data: bytes, path: Path) -> str:
