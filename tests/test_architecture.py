@@ -20,7 +20,7 @@ PACKAGE = ROOT / "mini_llm"
 HOUSE = """
 _version errors types -> sse peek attachments shape
 config -> credentials providers dialects catalogue
-health pricing memory meter ledger -> routing
+health pricing memory meter -> ledger routing
 transport -> upstream wallet
 recovery dispatch -> runtime
 client team dashboard -> gateway

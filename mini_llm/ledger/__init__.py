@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 from mini_llm.errors import LedgerError
+from mini_llm.memory import Memo
 from mini_llm.types import Usage
 
 Status = Literal["ok", "failed", "partial", "cancelled"]
@@ -57,7 +58,9 @@ class Totals(NamedTuple):
 class Book(Protocol):
     """What a database offers the ledger. `append` is durable against a crash of the process when it returns."""
 
-    def append(self, entries: list[Entry]) -> None: ...
+    def append(self, entries: Sequence[Entry]) -> None: ...
+    def remember(self, memos: Sequence[Memo]) -> None: ...
+    def recall(self, keys: Sequence[bytes], now: float) -> Mapping[bytes, bytes]: ...
     def totals(self, since: float) -> Totals: ...
     def close(self) -> None: ...
 
@@ -74,8 +77,8 @@ class Ledger:
 
     def __init__(self, open_book: Callable[[], Book]) -> None:
         self._open_book = open_book
-        self._handed: queue.SimpleQueue[Entry | None] = queue.SimpleQueue()
-        self._unwritten: list[Entry] = []
+        self._handed: queue.SimpleQueue[Entry | Memo | None] = queue.SimpleQueue()
+        self._unwritten: list[Entry | Memo] = []
         self._writer: threading.Thread | None = None
         self._lock = threading.Lock()
         self._failure: Exception | None = None
@@ -92,11 +95,24 @@ class Ledger:
                 f"{MOST_WAITING} rows wait to be written{f': {self.trouble}' if self.trouble else ''}",
                 hint="free space on the disk, or look at `mini-llm status`",
             )
-        with self._lock:
-            if self._writer is None:
-                self._writer = threading.Thread(target=self._write, name="ledger", daemon=True)
-                self._writer.start()
-        self._handed.put(entry)
+        self._hand(entry)
+
+    def remember(self, memos: Sequence[Memo]) -> None:
+        """Hand what `memory` keeps to the writer; a shelf that is stuck forgets."""
+        if not self.trouble:
+            for memo in memos:
+                self._hand(memo)
+
+    def recall(self, keys: Sequence[bytes], now: float) -> Mapping[bytes, bytes]:
+        """Return what is remembered under *keys*; nothing where the shelf can't be read."""
+        try:
+            book = self._open_book()
+        except LedgerError:
+            return {}
+        try:
+            return book.recall(keys, now)
+        finally:
+            book.close()
 
     def totals(self, since: float = 0.0) -> Totals:
         """Sum the rows written since the Unix time *since*."""
@@ -117,6 +133,13 @@ class Ledger:
         if writer.is_alive() or self._unwritten:
             raise LedgerError(f"the ledger could not be written: {self.trouble or 'the database does not answer'}")
 
+    def _hand(self, item: Entry | Memo) -> None:
+        with self._lock:
+            if self._writer is None:
+                self._writer = threading.Thread(target=self._write, name="ledger", daemon=True)
+                self._writer.start()
+        self._handed.put(item)
+
     def _write(self) -> None:
         book: Book | None = None
         ended = False
@@ -125,23 +148,24 @@ class Ledger:
             self._unwritten += handed
             try:
                 book = book or self._open_book()
-                book.append(self._unwritten)
+                book.append([item for item in self._unwritten if isinstance(item, Entry)])
+                book.remember([item for item in self._unwritten if isinstance(item, Memo)])
                 self._unwritten, self._failure = [], None
             except Exception as error:  # whatever the database does, requests go on and `trouble` tells
                 self._failure = error
         if book is not None:
             book.close()
 
-    def _next_batch(self) -> tuple[list[Entry], bool]:
+    def _next_batch(self) -> tuple[list[Entry | Memo], bool]:
         """Wait for a row and take what else is there; the second value tells that the end was asked for."""
-        batch: list[Entry] = []
+        batch: list[Entry | Memo] = []
         try:
-            entry = self._handed.get(timeout=RETRY_SECONDS if self._unwritten else None)
-            while entry is not None:
-                batch.append(entry)
+            item = self._handed.get(timeout=RETRY_SECONDS if self._unwritten else None)
+            while item is not None:
+                batch.append(item)
                 if len(batch) >= BATCH:
                     return batch, False
-                entry = self._handed.get_nowait()
+                item = self._handed.get_nowait()
         except queue.Empty:
             return batch, False
         return batch, True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import orjson
 
 from mini_llm.errors import LedgerError
 from mini_llm.ledger import Entry, Totals
+from mini_llm.memory import Memo
 from mini_llm.types import Usage
 
 VERSION = 1
@@ -45,6 +48,8 @@ CREATE TABLE attempt (
   seconds REAL NOT NULL,
   UNIQUE (request_id, attempt)
 ) STRICT;
+CREATE TABLE memory (key BLOB PRIMARY KEY, value BLOB NOT NULL, expires REAL NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX memory_expires ON memory (expires);
 CREATE INDEX attempt_time ON attempt (time);
 CREATE TRIGGER attempt_stays BEFORE DELETE ON attempt BEGIN SELECT raise(ABORT, 'ledger rows are never deleted'); END;
 CREATE TRIGGER attempt_holds BEFORE UPDATE ON attempt BEGIN SELECT raise(ABORT, 'ledger rows are never changed'); END;
@@ -65,6 +70,18 @@ FROM attempt WHERE time >= ?
 """
 
 
+REMEMBER = """
+INSERT INTO memory (key, value, expires) VALUES (?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires
+"""
+# What has expired goes, and the oldest of what is more than the shelf holds.
+FORGET = """
+DELETE FROM memory WHERE expires <= ?1
+   OR expires < (SELECT expires FROM memory ORDER BY expires DESC LIMIT 1 OFFSET ?2)
+"""
+MOST_REMEMBERED = 20_000
+
+
 class SQLiteBook:
     """One file, one connection. Several processes may hold it open: WAL, and every write waits its turn."""
 
@@ -80,10 +97,26 @@ class SQLiteBook:
         except (apsw.Error, OSError) as error:
             raise LedgerError(f"the ledger {file} can't be opened: {error}", hint="see `mini-llm status`") from error
 
-    def append(self, entries: list[Entry]) -> None:
+    def append(self, entries: Sequence[Entry]) -> None:
         """Write *entries* in one transaction; one that is there already is left as it is."""
+        if not entries:
+            return
         with self._connection:
             self._connection.executemany(INSERT, [_row(entry) for entry in entries])
+
+    def remember(self, memos: Sequence[Memo]) -> None:
+        """Write *memos*, and let go of those whose time is over."""
+        if not memos:
+            return
+        with self._connection:
+            self._connection.executemany(REMEMBER, memos)
+            self._connection.execute(FORGET, (time.time(), MOST_REMEMBERED))
+
+    def recall(self, keys: Sequence[bytes], now: float) -> dict[bytes, bytes]:
+        """Return the values of those *keys* that are there and have not expired at *now*."""
+        query = "SELECT value FROM memory WHERE key = ? AND expires > ?"
+        found = ((key, self._connection.execute(query, (key, now)).get) for key in keys)
+        return {key: value for key, value in found if value is not None}
 
     def totals(self, since: float) -> Totals:
         """Sum the rows since the Unix time *since*."""
