@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -67,26 +68,18 @@ class Registry:
         self._settings: Mapping[str, ProviderSettings] = config.providers
         self._wallet = config.wallet
         self._environ = environ
-        self._folders = (folder, SHIPPED) if folder else (SHIPPED,)
-        self._names: tuple[str, ...] = ()
+        self._folder = folder
         self._known: dict[str, Provider] = {}
         self._configured: tuple[Provider, ...] | None = None
         self._notices: list[str] = []
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """One line for each provider that `configured` had to leave out because its file or setting is wrong."""
+        """One line for each provider that had to be left out of `configured` because its file or setting is wrong."""
         return tuple(self._notices)
 
     def names(self) -> tuple[str, ...]:
         """Return every known name, sorted. Opens no file."""
-        if not self._names:
-            found = {name for name, settings in self._settings.items() if settings.base_url}
-            for folder in self._folders:
-                if folder.is_dir():
-                    stems = (path.stem for path in folder.iterdir() if path.suffix == ".toml")
-                    found.update(stem for stem in stems if NAME.fullmatch(stem))
-            self._names = tuple(sorted(found))
         return self._names
 
     def get(self, name: str) -> Provider:
@@ -126,6 +119,23 @@ class Registry:
             f"no key for {provider.name}", hint=f"{ways} `mini-llm providers add {provider.name} --key`"
         )
 
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        own = (name for name, settings in self._settings.items() if settings.base_url)
+        return tuple(sorted({*own, *self._files}))
+
+    @cached_property
+    def _files(self) -> dict[str, Path]:
+        """Every provider file by its name; the user's stand before ours."""
+        found = {path.stem: path for path in SHIPPED.iterdir() if path.suffix == ".toml"}
+        try:
+            private = list(self._folder.iterdir()) if self._folder and self._folder.exists() else []
+        except OSError as error:
+            self._notices.append(f"{self._folder} can't be read: {error.strerror or error}")
+            private = []
+        mine = {path.stem: path for path in private if path.suffix == ".toml" and NAME.fullmatch(path.stem)}
+        return {**found, **mine}
+
     def _variable(self, provider: Provider) -> str:
         """Return the first of its key variables that is set."""
         return next((name for name in provider.key_env if self._environ.get(name)), "")
@@ -151,7 +161,7 @@ class Registry:
         if settings is not None and not settings.enabled:
             turn_on = f"mini-llm config set providers.{name}.enabled true"
             raise UnknownModelError(f"provider {name} is switched off", hint=f"run `{turn_on}`")
-        path = self._path(name)
+        path = self._files.get(name)
         if path is None and (settings is None or not settings.base_url):
             raise self._unknown(name)
         table: dict[str, Any] = read(path) if path else {"auth": "none"}
@@ -170,12 +180,6 @@ class Registry:
             table["local"] = urlsplit(base_url).hostname in LOOPBACK
         lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
         return Provider(name=name, base_url=base_url.rstrip("/"), **{**table, **lists})
-
-    def _path(self, name: str) -> Path | None:
-        if not NAME.fullmatch(name):
-            return None
-        paths = (folder / f"{name}.toml" for folder in self._folders)
-        return next((path for path in paths if path.exists()), None)
 
     def _filled(self, name: str, url: str) -> str:
         """Put the environment's values where *url* has `{VARIABLE}`."""

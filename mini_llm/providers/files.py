@@ -60,6 +60,8 @@ def read(path: Path) -> dict[str, Any]:
         where = f"{path}:{place[1]}:{place[2]}" if place else str(path)
         said = re.sub(r" \(at .*\)$", "", str(error))
         raise _broken(where, f"not TOML: {said}") from error
+    except RecursionError as error:
+        raise _broken(str(path), "not TOML: nested too deeply") from error
     for key, value in table.items():
         problem = _problem(key, value)
         if problem:
