@@ -15,6 +15,7 @@ from mini_llm.credentials import Credentials
 from mini_llm.dispatch import Dispatch
 from mini_llm.health import Health
 from mini_llm.ledger import Ledger, open_sqlite
+from mini_llm.memory import Memory
 from mini_llm.providers import Registry
 from mini_llm.routing import Decision, Needs, Router
 from mini_llm.transport import Transport
@@ -71,6 +72,11 @@ class Runtime:
     def ledger(self) -> Ledger:
         """The book of attempts."""
         return Ledger(lambda: open_sqlite(self.loaded.paths.data / LEDGER_FILE))
+
+    @cached_property
+    def memory(self) -> Memory:
+        """What clients lose between two turns. In this process only: thinking is written nowhere."""
+        return Memory()
 
     @cached_property
     def router(self) -> Router:

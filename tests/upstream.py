@@ -316,7 +316,11 @@ class _Anthropic:
         }
 
     async def events(self, step: Say | Call | Cut | FailInside, model: str) -> AsyncIterator[bytes]:
-        start = {**self.whole(Say(""), model), "content": [], "stop_reason": None}
+        start = {
+            **self.whole(Say("", usage=getattr(step, "usage", None)), model),
+            "content": [],
+            "stop_reason": None,
+        }
         yield self._event("message_start", message=start)
         if isinstance(step, Call):
             block: dict[str, Any] = {"type": "tool_use", "id": "toolu_1", "name": step.name, "input": {}}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mini_llm import pricing
 from mini_llm.dispatch import Answer as Dispatched
-from mini_llm.dispatch import Call, Dispatch
 from mini_llm.errors import UsageError
 from mini_llm.meter import Gatherer
 from mini_llm.types import ChatResponse, Delta, Json, Reasoning, Refusal, Text, ToolCall, Usage
@@ -114,15 +114,18 @@ def answer_of(dispatched: Dispatched[Any], response: ChatResponse) -> Answer:
     )
 
 
+Opening: TypeAlias = AbstractAsyncContextManager[Dispatched[AsyncGenerator[Delta, None]]]
+
+
 class AsyncStream:
     """An answer as it comes: `async for delta in stream`. Leaving early, or `aclose()`, stops the model.
 
     The request goes out when the first delta is asked for.
     """
 
-    def __init__(self, dispatch: Dispatch, call: Call[AsyncGenerator[Delta, None]]) -> None:
-        self._dispatch = dispatch
-        self._call = call
+    def __init__(self, opened: Callable[[], Awaitable[Opening]], *, ended: Callable[[Answer], None]) -> None:
+        self._opened = opened
+        self._ended = ended
         self._gatherer = Gatherer()
         self._dispatched: Dispatched[AsyncGenerator[Delta, None]] | None = None
         self._answer: Answer | None = None
@@ -138,12 +141,13 @@ class AsyncStream:
         return answer_of(self._dispatched, self._gatherer.response())
 
     async def _run(self) -> AsyncGenerator[Delta, None]:
-        async with self._dispatch.answer(self._call) as dispatched:
+        async with await self._opened() as dispatched:
             self._dispatched = dispatched
             try:
                 async for delta in dispatched.content:
                     self._gatherer.add(delta)
                     yield delta
+                self._ended(answer_of(dispatched, self._gatherer.response()))
             finally:
                 self._answer = answer_of(dispatched, self._gatherer.response())
                 await dispatched.content.aclose()

@@ -11,7 +11,7 @@ import orjson
 
 from mini_llm import dialects
 from mini_llm.client import asking
-from mini_llm.client.answers import Answer, AsyncStream, answer_of
+from mini_llm.client.answers import Answer, AsyncStream, Opening, answer_of
 from mini_llm.client.asking import Options, Prompt
 from mini_llm.dialects import openai_embeddings
 from mini_llm.dispatch import Body, Call
@@ -64,10 +64,11 @@ class AsyncClient:
             TranslationError: the provider cannot express a field; `field` names it.
             UpstreamError: the provider failed (its subclasses say how); AllTargetsFailedError when several did.
         """
-        request = asking.request(prompt, options, stream=False)
-        call = _call(request, options, _receive_whole)
-        async with self._runtime.dispatch.answer(call) as dispatched:
-            return answer_of(dispatched, dispatched.content)
+        request = await self._runtime.memory.restore(asking.request(prompt, options, stream=False))
+        async with self._runtime.dispatch.answer(_call(request, options, _receive_whole)) as dispatched:
+            answer = answer_of(dispatched, dispatched.content)
+        self._keep(request, answer)
+        return answer
 
     def stream(self, prompt: Prompt, **options: Unpack[Options]) -> AsyncStream:
         """Return the answer as it comes: `async for delta in client.stream("…"): print(delta.text, end="")`.
@@ -76,7 +77,12 @@ class AsyncClient:
         off later raises UpstreamError where it broke. `stream.answer` is the whole once the loop has ended.
         """
         request = asking.request(prompt, options, stream=True)
-        return AsyncStream(self._runtime.dispatch, _call(request, options, _receive_first))
+
+        async def opened() -> Opening:
+            whole = await self._runtime.memory.restore(request)
+            return self._runtime.dispatch.answer(_call(whole, options, _receive_first))
+
+        return AsyncStream(opened, ended=lambda answer: self._keep(request, answer))
 
     def plan(self, prompt: Prompt, **options: Unpack[Options]) -> tuple[ChatRequest, Decision]:
         """Return what `chat` would ask, and whom, in order. Nothing is sent; args and errors as there."""
@@ -137,6 +143,11 @@ class AsyncClient:
         rows = body.get("data")
         ids = [row.get("id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
         return tuple(name for name in ids if isinstance(name, str) and name)
+
+    def _keep(self, request: ChatRequest, answer: Answer) -> None:
+        """Remember what the next turn needs of *answer* and the caller may leave out."""
+        if answer.response.choices:
+            self._runtime.memory.keep(answer.response.choices[0].message, request)
 
     async def close(self) -> None:
         """Close connections and write what the ledger still holds."""
