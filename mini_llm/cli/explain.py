@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mini_llm.cli import output
 from mini_llm.cli.frame import Command, examples, flags, new_app
-from mini_llm.routing import Decision
+
+if TYPE_CHECKING:
+    from mini_llm.routing import Decision
 
 app = new_app()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from mini_llm.runtime import Runtime
     from mini_llm.types import Model
 
+# A shell puts a name on the command line as it is: one that it would expand is left out.
+SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+=,-]*")
 FOLDER = "names"  # below the cache folder; the completion scripts read `models`, `aliases` and `providers` in it
 
 
@@ -23,7 +26,7 @@ def remember(runtime: Runtime, models: Iterable[Model] | None = None) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for kind, found in lists.items():
             fresh = folder / f".{kind}.{os.getpid()}"
-            fresh.write_text("".join(f"{name}\n" for name in found if name.isprintable()), encoding="utf-8")
+            fresh.write_text("".join(f"{name}\n" for name in found if SAFE.fullmatch(name)), encoding="utf-8")
             fresh.replace(folder / kind)
     except OSError:
         return

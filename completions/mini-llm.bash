@@ -1,0 +1,226 @@
+# Completions of mini-llm for bash, made by `mini-llm completions bash`. Names come from the cache: no Python starts.
+_mini_llm_names() {
+    local cache=${XDG_CACHE_HOME:-$HOME/.cache}/mini-llm kind name
+    [[ $OSTYPE == darwin* ]] && cache=$HOME/Library/Caches/mini-llm
+    [[ -n ${MINI_LLM_HOME-} ]] && cache=$MINI_LLM_HOME/cache
+    for kind in $1; do
+        [[ -r $cache/names/$kind ]] || continue
+        while IFS= read -r name; do
+            [[ $name == "$2"* ]] && COMPREPLY+=("$name")
+        done <"$cache/names/$kind"
+    done
+}
+
+_mini_llm_words() {
+    local word
+    for word in $1; do
+        [[ $word == "$2"* ]] && COMPREPLY+=("$word")
+    done
+}
+
+_mini_llm() {
+    local line=${COMP_LINE:0:COMP_POINT} now= at= before= word kind= i
+    local -a typed
+    COMPREPLY=()
+    # Our own split: bash would cut names at each colon.
+    read -ra typed <<<"$line"
+    if [[ $line != *[[:space:]] ]]; then
+        now=${typed[${#typed[@]}-1]}
+        unset "typed[${#typed[@]}-1]"
+    fi
+    before=${typed[${#typed[@]}-1]}
+    for ((i = 1; i < ${#typed[@]}; i++)); do
+        word=${typed[i]}
+        case "$at $word" in
+            ' chat' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' status' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
+        esac
+    done
+    if [[ $now == --*=* ]]; then
+        before=${now%%=*}
+        now=${now#*=}
+    fi
+    case "$at:$before" in
+        ':--config') kind='files' ;;
+        ':--profile') kind='text' ;;
+        ' chat:-m' | ' chat:--model') kind='models' ;;
+        ' chat:-s' | ' chat:--system') kind='text' ;;
+        ' chat:-a' | ' chat:--attach') kind='files' ;;
+        ' chat:--schema') kind='files' ;;
+        ' chat:-o' | ' chat:--option') kind='text' ;;
+        ' chat:--timeout') kind='text' ;;
+        ' chat:--config') kind='files' ;;
+        ' chat:--profile') kind='text' ;;
+        ' models:-q' | ' models:--query') kind='text' ;;
+        ' models:--provider') kind='providers' ;;
+        ' models:--sort') kind='words name price context' ;;
+        ' models update:--from') kind='files' ;;
+        ' models update:--config') kind='files' ;;
+        ' models update:--profile') kind='text' ;;
+        ' providers add:--key') kind='text' ;;
+        ' providers add:--key-env') kind='text' ;;
+        ' providers add:--key-cmd') kind='text' ;;
+        ' providers add:--url') kind='text' ;;
+        ' providers add:--dialect') kind='words openai anthropic gemini responses' ;;
+        ' providers add:--header') kind='text' ;;
+        ' providers add:--model') kind='models' ;;
+        ' providers add:--config') kind='files' ;;
+        ' providers add:--profile') kind='text' ;;
+        ' providers list:--config') kind='files' ;;
+        ' providers list:--profile') kind='text' ;;
+        ' providers remove:--config') kind='files' ;;
+        ' providers remove:--profile') kind='text' ;;
+        ' providers show:--config') kind='files' ;;
+        ' providers show:--profile') kind='text' ;;
+        ' providers test:--config') kind='files' ;;
+        ' providers test:--profile') kind='text' ;;
+        ' alias list:--config') kind='files' ;;
+        ' alias list:--profile') kind='text' ;;
+        ' alias set:--strategy') kind='words priority cost latency balanced' ;;
+        ' alias set:--config') kind='files' ;;
+        ' alias set:--profile') kind='text' ;;
+        ' alias show:--config') kind='files' ;;
+        ' alias show:--profile') kind='text' ;;
+        ' alias remove:--config') kind='files' ;;
+        ' alias remove:--profile') kind='text' ;;
+        ' explain:--config') kind='files' ;;
+        ' explain:--profile') kind='text' ;;
+        ' status:--config') kind='files' ;;
+        ' status:--profile') kind='text' ;;
+        ' config path:--config') kind='files' ;;
+        ' config path:--profile') kind='text' ;;
+        ' config show:--config') kind='files' ;;
+        ' config show:--profile') kind='text' ;;
+        ' config get:--config') kind='files' ;;
+        ' config get:--profile') kind='text' ;;
+        ' config set:--config') kind='files' ;;
+        ' config set:--profile') kind='text' ;;
+        ' config check:--config') kind='files' ;;
+        ' config check:--profile') kind='text' ;;
+        ' config schema:--config') kind='files' ;;
+        ' config schema:--profile') kind='text' ;;
+        ' config trust:--config') kind='files' ;;
+        ' config trust:--profile') kind='text' ;;
+        ' completions:--config') kind='files' ;;
+        ' completions:--profile') kind='text' ;;
+    esac
+    [[ -n $kind ]] || case $at in
+        '')
+            kind='words chat models providers alias explain status config completions'
+            [[ $now == -* ]] && kind='words --version --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' chat')
+            kind='words '
+            [[ $now == -* ]] && kind='words -m --model -s --system -a --attach --schema -o --option --json --no-stream --raw --render --reasoning --dry-run --timeout --no-stdin --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' models')
+            kind='words update'
+            [[ $now == -* ]] && kind='words -q --query --provider --all --sort --json --help'
+            ;;
+        ' models update')
+            kind='words '
+            [[ $now == -* ]] && kind='words --from --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' providers')
+            kind='words add list remove show test'
+            [[ $now == -* ]] && kind='words --help'
+            ;;
+        ' providers add')
+            kind='providers'
+            [[ $now == -* ]] && kind='words --key --key-env --key-cmd --url --dialect --header --model --insecure-storage --require-keyring --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' providers list')
+            kind='words '
+            [[ $now == -* ]] && kind='words --all --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' providers remove')
+            kind='providers'
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' providers show')
+            kind='providers'
+            [[ $now == -* ]] && kind='words --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' providers test')
+            kind='providers'
+            [[ $now == -* ]] && kind='words --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' alias')
+            kind='words list set show remove'
+            [[ $now == -* ]] && kind='words --help'
+            ;;
+        ' alias list')
+            kind='words '
+            [[ $now == -* ]] && kind='words --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' alias set')
+            kind='models'
+            [[ $now == -* ]] && kind='words --strategy --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' alias show')
+            kind='aliases'
+            [[ $now == -* ]] && kind='words --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' alias remove')
+            kind='aliases'
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' explain')
+            kind='models'
+            [[ $now == -* ]] && kind='words --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' status')
+            kind='words '
+            [[ $now == -* ]] && kind='words --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' config')
+            kind='words path show get set check schema trust'
+            [[ $now == -* ]] && kind='words --help'
+            ;;
+        ' config path')
+            kind='words '
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' config show')
+            kind='words '
+            [[ $now == -* ]] && kind='words --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' config get')
+            kind='words '
+            [[ $now == -* ]] && kind='words --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' config set')
+            kind='words '
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' config check')
+            kind='words '
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' config schema')
+            kind='words '
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' config trust')
+            kind='files'
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' completions')
+            kind='words bash zsh fish pwsh'
+            [[ $now == -* ]] && kind='words --install --config --profile --quiet --verbose --no-color --help'
+            ;;
+    esac
+    case $kind in
+        files)
+            compopt -o filenames 2>/dev/null
+            while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen -f -- "$now")
+            ;;
+        models) _mini_llm_names "models aliases" "$now" ;;
+        aliases | providers) _mini_llm_names "$kind" "$now" ;;
+        "words "*) _mini_llm_words "${kind#words }" "$now" ;;
+    esac
+    if [[ $now == *:* && $COMP_WORDBREAKS == *:* ]]; then
+        word=${now%"${now##*:}"}
+        for i in "${!COMPREPLY[@]}"; do COMPREPLY[i]=${COMPREPLY[i]#"$word"}; done
+    fi
+}
+complete -F _mini_llm mini-llm
