@@ -43,11 +43,16 @@ def review(values: Mapping[str, Any]) -> Review:
 
 
 def value(path: Path, given: object) -> list[Problem]:
-    """Check one value for the setting at *path*."""
-    nested: object = given
-    for name in reversed(path):
-        nested = {name: nested} if isinstance(name, str) else [nested]
-    return review(nested).problems if isinstance(nested, Mapping) else []
+    """Check one value for the setting at *path*, and the names on the way there."""
+    found = Review([], [])
+    branch: Branch | None = TREE
+    for at, name in enumerate(path):
+        if problem := _name(path[:at], str(name)):
+            found.problems.append(Problem(path[: at + 1], problem, key=True))
+        branch = branch.step(name) if branch else None
+    if branch:
+        _value(branch, path, given, found)
+    return found.problems
 
 
 def loops(aliases: object) -> list[Problem]:

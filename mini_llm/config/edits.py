@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from mini_llm.config import jsonc
 from mini_llm.config.jsonc import Node
+from mini_llm.config.keys import join
 from mini_llm.errors import ConfigError
 
 _BLANK = " \t\r\n"
@@ -34,7 +35,7 @@ def put(text: str, path: tuple[str, ...], value: object) -> str:
         below = _step(node, name)
         if below is None:
             if node.members is None:
-                raise ConfigError(f"{'.'.join(path[:at]) or 'the file'} holds no named values to put {name} in")
+                raise ConfigError(f"{join(path[:at])} holds no named values to put {name} in")
             for outer in reversed(path[at + 1 :]):
                 value = {outer: value}
             return _insert(text, node, name, value, style)
