@@ -7,7 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 # uv takes seconds where pip's resolver takes minutes; where it cannot reach an index that pip can, pip does it.
-INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python
+UV := UV_SYSTEM_CERTS=1 $(BIN)/uv pip install --quiet --python $(BIN)/python
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 14
@@ -37,15 +38,15 @@ clean: ## remove .venv and what the tools left
 		echo "hint: make try PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "Making .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || echo "uv is not to be had: pip it is"
+	@$(PIP) uv || echo "No uv to be had: pip does it, and takes longer."
 	@touch $@
 
 .venv/installed: .venv/uv pyproject.toml
 	@echo "Installing mini-llm"
-	@$(INSTALL) --editable . || $(BIN)/python -m pip install --quiet --editable .
+	@$(UV) --editable . 2>/dev/null || $(PIP) --editable .
 	@touch $@
 
 .venv/installed-test: .venv/installed pyproject.toml
 	@echo "Installing what the tests need"
-	@$(INSTALL) --editable '.[test]' || $(BIN)/python -m pip install --quiet --editable '.[test]'
+	@$(UV) --editable '.[test]' 2>/dev/null || $(PIP) --editable '.[test]'
 	@touch $@
