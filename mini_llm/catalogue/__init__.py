@@ -38,7 +38,7 @@ FIELDS = (
     "cache_read_audio",
     "request",
 )
-COMPACT_DATE = re.compile(r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=[-:]|$)")
+COMPACT_DATE = r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=[-:]|$)"
 
 
 class Catalogue:
@@ -179,7 +179,7 @@ class _Shelf:
         return self._answers[name]
 
     def _match(self, name: str) -> Row | None:
-        for spelling in dict.fromkeys((name, COMPACT_DATE.sub(r"-\1-\2-\3", name))):
+        for spelling in dict.fromkeys((name, re.sub(COMPACT_DATE, r"-\1-\2-\3", name))):
             if spelling in self._exact:
                 return self._exact[spelling]
             for rule, row in self._rules:

@@ -24,7 +24,7 @@ __all__ = ["AUTH", "DIALECTS", "WALLET", "Provider", "Registry", "check_url"]
 
 WALLET = "passy"
 SHIPPED = Path(__file__).parent
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+NAME = r"[a-z0-9][a-z0-9._-]{0,63}"  # compiled when first needed, as every pattern here: most starts need none
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -133,7 +133,7 @@ class Registry:
         except OSError as error:
             self._notices.append(f"{self._folder} can't be read: {error.strerror or error}")
             private = []
-        mine = {path.stem: path for path in private if path.suffix == ".toml" and NAME.fullmatch(path.stem)}
+        mine = {path.stem: path for path in private if path.suffix == ".toml" and re.fullmatch(NAME, path.stem)}
         return {**found, **mine}
 
     def _variable(self, provider: Provider) -> str:
@@ -183,14 +183,16 @@ class Registry:
 
     def _filled(self, name: str, url: str) -> str:
         """Put the environment's values where *url* has `{VARIABLE}`."""
-        missing = [variable for variable in PLACEHOLDER.findall(url) if not self._environ.get(variable)]
+        if "{" not in url:
+            return url
+        missing = [variable for variable in re.findall(PLACEHOLDER, url) if not self._environ.get(variable)]
         if missing:
             raise NoAddressError(
                 f"the address of {name} is not known",
                 hint=f"set {' and '.join(f'`{variable}`' for variable in missing)}, "
                 f"or run `mini-llm providers add {name} --url URL`",
             )
-        filled = PLACEHOLDER.sub(lambda match: self._environ[match[1]].strip().rstrip("/"), url)
+        filled = re.sub(PLACEHOLDER, lambda match: self._environ[match[1]].strip().rstrip("/"), url)
         return filled if "://" in filled else f"https://{filled}"
 
     def _unknown(self, name: str) -> UnknownModelError:

@@ -46,7 +46,7 @@ KEYS: Mapping[str, str] = {
     "paths": PAIRS,
     "continues": FLAG,
 }
-PLACEHOLDER = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
+PLACEHOLDER = r"\{([A-Z][A-Z0-9_]*)\}"
 SCHEMES = ("https", "http", "http+unix")
 
 
@@ -128,9 +128,10 @@ def _problem(key: str, value: object) -> str:
 
 
 def _url_problem(url: str) -> str:
-    # A placeholder may stand for a host or for a whole beginning; what fills it is checked when it is known.
-    example = re.sub(r"^\{[A-Z0-9_]+\}", "https://host", url)
-    problem = check_url(PLACEHOLDER.sub("x", example))
+    if "{" in url:
+        # A placeholder may stand for a host or for a whole beginning; what fills it is checked when it is known.
+        url = re.sub(PLACEHOLDER, "x", re.sub(f"^{PLACEHOLDER}", "https://host", url))
+    problem = check_url(url)
     return f"`base_url` {problem}" if problem else ""
 
 
