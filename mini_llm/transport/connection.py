@@ -13,10 +13,11 @@ from mini_llm.transport.message import Message
 from mini_llm.transport.timeouts import Timeouts
 
 MAX_BUFFERED = 256 * 1024  # body bytes that may wait for a slow reader before the peer is made to wait
+READ = 32 * 1024  # bytes read at once. asyncio alone would allocate 256 KiB each time: 13 µs more a read (2026-11)
 SLICE = 256 * 1024  # a body up to this size leaves in one write with its head; a larger one in such pieces
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Carries one exchange at a time; between two of them it rests in its pool.
 
     One timer serves every deadline. It is not moved when bytes come: it looks at the clock when it rings.
@@ -39,6 +40,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._closed = False
+        self._received = memoryview(bytearray(READ))
         self._message: Message | None = None  # the answer under way; None while it rests
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -107,7 +109,10 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # what a Protocol is given, whatever the base class says
         self._opened(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._received
+
+    def buffer_updated(self, nbytes: int) -> None:
         message = self._message
         if message is None:
             self.abort()  # nothing was asked: taken on, this could pass for the answer to the next request
@@ -115,7 +120,7 @@ class Connection(asyncio.Protocol):
         self._last = self._loop.time()
         first = not message.began
         try:
-            message.feed(data)
+            message.feed(self._received[:nbytes])
         except ProtocolError as error:
             self.abort(error)
             return

@@ -77,7 +77,7 @@ class Message:
         self._fields: list[tuple[bytes, bytes]] = []
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Read on with *data*; raise ProtocolError for what HTTP or our limits forbid."""
         if self._parser is None:
             self.reusable = False  # bytes nobody asked for
