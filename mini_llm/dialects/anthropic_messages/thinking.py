@@ -18,7 +18,8 @@ _BUDGETS: dict[Effort, int] = {
 # These take a budget; every later Claude decides itself ("adaptive") and refuses a budget from Opus 4.7 on.
 # https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking (2026-11)
 _TAKES_BUDGET = re.compile(
-    r"claude-(?:[123]\b|instant|(?:4[.-][0-5]-)?(?:opus|sonnet|haiku)(?:-4(?:[.-][0-5])?)?(?:$|[^\w.-]|-(?:20\d{6}|latest|v\d|thinking)))"
+    r"claude-(?:[123]\b|instant|(?:4[.-][0-5]-(?:opus|sonnet|haiku)|(?:opus|sonnet|haiku)-4(?:[.-][0-5])?)"
+    r"(?:$|[^\w.-]|-(?:20\d{6}|latest|v\d|thinking)))"
 )
 
 

@@ -73,6 +73,8 @@ class _Writer:
         """Return the events for *delta*; what cannot be written beside the open call waits."""
         if delta.usage is not None:
             self._usage = delta.usage
+        if delta.choice:
+            return b""  # there is one answer here: the first
         if delta.finish_reason and self._finish is None:
             self._finish, self._sequence = delta.finish_reason, delta.stop_sequence
         if self._kind != "tool":

@@ -128,7 +128,7 @@ class _Reader:
             if text or logprobs:
                 choice.words = True
                 yield Delta(text=text or "", choice=index, logprobs=tuple(logprobs or ()))
-            if len(delta) > 1:
+            if len(delta) > 1 or "content" not in delta:
                 yield from self._rest(delta, choice, index)
         if reason := raw.get("finish_reason"):
             choice.finish = choice.finish or reason

@@ -11,13 +11,13 @@ def decode_usage(raw: object, body: Json = loose.NOTHING) -> Usage | None:
     """Return the usage that *raw* says; None where it says nothing. *body* is the answer around it."""
     if not isinstance(raw, dict) or not any(type(raw.get(name)) is int for name in ("prompt_tokens", "total_tokens")):
         return None
-    inside, outside = loose.object_of(raw.get("prompt_tokens_details")), raw.get("completion_tokens_details")
-    outside = loose.object_of(outside)
-    read = _some(inside.get("cached_tokens"), *map(raw.get, _CACHE_READ))
-    by_age = loose.object_of(raw.get("cache_creation"))
-    long = loose.count(by_age.get("ephemeral_1h_input_tokens"))
-    written = _some(inside.get("cache_write_tokens"), raw.get("cache_creation_input_tokens"))
+    inside = loose.object_of(raw.get("prompt_tokens_details"))
+    outside = loose.object_of(raw.get("completion_tokens_details"))
     prompt, completion = loose.count(raw.get("prompt_tokens")), loose.count(raw.get("completion_tokens"))
+    # Azure's Grok counts more cached tokens than the prompt has: a part is never more than the whole.
+    read = min(_some(inside.get("cached_tokens"), *map(raw.get, _CACHE_READ)), prompt)
+    written = min(_some(inside.get("cache_write_tokens"), raw.get("cache_creation_input_tokens")), prompt - read)
+    long = min(loose.count(loose.object_of(raw.get("cache_creation")).get("ephemeral_1h_input_tokens")), written)
     reasoning = _some(outside.get("reasoning_tokens"), raw.get("reasoning_tokens"))
     # Some leave the reasoning out of `completion_tokens` (xAI, Gemini): then only the total shows it.
     hidden = max(loose.count(raw.get("total_tokens")) - prompt - completion, 0) if completion else 0
@@ -25,7 +25,7 @@ def decode_usage(raw: object, body: Json = loose.NOTHING) -> Usage | None:
         input_tokens=prompt,
         output_tokens=completion + hidden,
         cache_read_tokens=read,
-        cache_write_5m_tokens=max(written - long, loose.count(by_age.get("ephemeral_5m_input_tokens"))),
+        cache_write_5m_tokens=written - long,
         cache_write_1h_tokens=long,
         input_audio_tokens=loose.count(inside.get("audio_tokens")),
         input_image_tokens=loose.count(inside.get("image_tokens")),
