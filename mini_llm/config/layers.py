@@ -10,11 +10,12 @@ from typing import Any
 
 from mini_llm.config import address, build, checks, environment, files, jsonc, project
 from mini_llm.config.checks import Problem
-from mini_llm.config.fields import KEYS, TREE, Branch
+from mini_llm.config.fields import KEYS
 from mini_llm.config.jsonc import Path
 from mini_llm.config.keys import join, split
 from mini_llm.config.paths import Paths
 from mini_llm.config.settings import Config
+from mini_llm.config.tree import has, leaves, merge, place
 from mini_llm.errors import ConfigError, MiniLLMError
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -206,57 +207,6 @@ def _fill(
         if problem := address.problem_with(told):
             problems.append(f"{loaded.source(path)}: {join(path)} is {address.shown(told)}: {problem}")
         place(merged, path, told)
-
-
-def merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
-    """Lay values over others: objects by key, all else whole. An alias is one thing, however it is written."""
-    _merge(into, values, TREE)
-
-
-def _merge(into: dict[str, Any], values: Mapping[str, Any], branch: Branch) -> None:
-    for name, value in values.items():
-        below = branch.step(name)
-        if isinstance(value, Mapping) and below and below.key.kind == "object":
-            here = into.get(name)
-            into[name] = here = dict(here) if isinstance(here, Mapping) else {}
-            _merge(here, value, below)
-        else:
-            into[name] = value
-
-
-def leaves(values: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Yield every single value with its path; a list of plain values is one."""
-    if isinstance(values, Mapping):
-        for name, below in values.items():
-            yield from leaves(below, (*path, name))
-    elif isinstance(values, list) and values and isinstance(values[0], Mapping):
-        for index, item in enumerate(values):
-            yield from leaves(item, (*path, index))
-    elif path:
-        yield path, values
-
-
-def has(values: Any, path: Path) -> bool:
-    """Say whether there is a value at *path*."""
-    for step in path:
-        named = isinstance(values, Mapping) and step in values
-        if not named and not (isinstance(values, list) and isinstance(step, int) and step < len(values)):
-            return False
-        values = values[step]
-    return True
-
-
-def place(values: Any, path: Path, value: object) -> None:
-    """Put a value at *path*, making the objects on the way."""
-    for step in path[:-1]:
-        if isinstance(values, list):
-            values = values[int(step)]
-            continue
-        below = values.get(step)
-        if not isinstance(below, dict | list):
-            below = values[step] = {}
-        values = below
-    values[path[-1]] = value
 
 
 def defaults(values: Mapping[str, Any]) -> dict[str, object]:

@@ -10,7 +10,8 @@ from mini_llm.config import address, checks
 from mini_llm.config.fields import TREE, Branch, find
 from mini_llm.config.jsonc import Path
 from mini_llm.config.keys import join, split
-from mini_llm.config.layers import Loaded, defaults, has, is_reference, leaves, place
+from mini_llm.config.layers import Loaded, defaults, is_reference
+from mini_llm.config.tree import has, leaves, place
 from mini_llm.errors import UsageError
 
 _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")

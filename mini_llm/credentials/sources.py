@@ -6,11 +6,14 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from mini_llm.config import Paths, files
 from mini_llm.config.paths import user_folder
 from mini_llm.errors import ConfigError, CredentialError
+
+if TYPE_CHECKING:
+    from threading import Event
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 LIMIT = 64 << 10
@@ -51,7 +54,7 @@ def from_file(path: Path) -> str:
 def from_command(told: str, environ: Mapping[str, str], folder: Path, *, seconds: float = COMMAND_SECONDS) -> str:
     """Run a program, without a shell and never in the project's folder; return the first line it prints."""
     import subprocess  # 4 ms, and few keys come from a command
-    from threading import Thread
+    import threading
 
     words = _words(told)
     hint = f"try it yourself: {told}"
@@ -68,8 +71,8 @@ def from_command(told: str, environ: Mapping[str, str], folder: Path, *, seconds
         reason = getattr(error, "strerror", None) or str(error)
         raise CredentialError(f"can't run {words[0]}: {reason}", hint=hint) from None
     lines: list[bytes] = []
-    reader = Thread(target=_first_line, args=(process.stdout, lines), daemon=True)
-    reader.start()
+    has_line = threading.Event()
+    threading.Thread(target=_first_line, args=(process.stdout, lines, has_line), daemon=True).start()
     try:
         status = process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -77,7 +80,7 @@ def from_command(told: str, environ: Mapping[str, str], folder: Path, *, seconds
     finally:
         process.kill()
         process.wait()
-    reader.join(1.0)  # something it started may still hold the pipe
+    has_line.wait(1.0)  # something it started may still hold the pipe
     line = lines[0] if lines else b""
     if status != 0:
         raise CredentialError(f"{words[0]} failed with status {status}", hint=hint)
@@ -105,9 +108,10 @@ def _words(told: str) -> list[str]:
     return words
 
 
-def _first_line(output: IO[bytes], lines: list[bytes]) -> None:
+def _first_line(output: IO[bytes], lines: list[bytes], has_line: Event) -> None:
     """Keep the first line, and read on so that the program can end."""
     with output:
         lines.append(output.readline(LIMIT + 1))
+        has_line.set()
         while output.read(LIMIT):
             pass
