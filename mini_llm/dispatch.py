@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Generic, NamedTuple, TypeVar
 
 from mini_llm import pricing
-from mini_llm.catalogue import Catalogue
+from mini_llm.catalogue import Catalogue, traits_of
 from mini_llm.errors import (
     AllTargetsFailedError,
     ContextLengthError,
@@ -265,7 +265,9 @@ class Dispatch:
         elif not call.stream:  # a whole answer shows nothing before its end, so only long silence tells
             first = FIRST_CONTENT_ALONE if turn.others else limits.total
         else:
-            first = FIRST_CONTENT_WITH_FALLBACK if turn.others and not self._thinks(turn) else FIRST_CONTENT_ALONE
+            first = (
+                FIRST_CONTENT_WITH_FALLBACK if turn.others and not _thinks(turn, call.needs) else FIRST_CONTENT_ALONE
+            )
         total = left if call.timeout or not call.stream else max(left, limits.stream)
         return Timeouts(
             connect=min(limits.connect, left),
@@ -273,11 +275,6 @@ class Dispatch:
             silence=limits.silence or SILENCE,
             total=total,
         )
-
-    def _thinks(self, turn: _Turn) -> bool:
-        """Tell whether the model is known to think before it speaks."""
-        model = self._router.model(turn.choice.target)
-        return model is not None and "reasoning" in model.capabilities
 
     def _wait_before_again(self, error: UpstreamError, turn: _Turn, call: Call[Content], ends: float) -> float | None:
         """Return the seconds to wait before the same target is asked once more, None if it is not."""
@@ -353,6 +350,11 @@ class _Opened(NamedTuple, Generic[Content]):
     content: Content
     meter: Meter
     dropped: tuple[str, ...]
+
+
+def _thinks(turn: _Turn, needs: Needs) -> bool:
+    """Tell whether the model will think before it speaks: unasked, or because the caller wants it to."""
+    return "reasoning" in needs.capabilities or "reasoning" in traits_of(turn.choice.target.model).has
 
 
 def _verdict(failures: list[UpstreamError], unasked: list[MiniLLMError]) -> MiniLLMError:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from mini_llm import pricing
-from mini_llm.catalogue import Catalogue
+from mini_llm.catalogue import Catalogue, traits_of
 from mini_llm.config import Config, Route, Timeouts
 from mini_llm.errors import MiniLLMError, NoProviderError, UnknownModelError
 from mini_llm.health import Health
@@ -73,6 +73,8 @@ def needs_of(request: ChatRequest) -> Needs:
     capabilities = {"tools"} if request.tools else set()
     if request.response_format is not None and request.response_format.kind == "json_schema":
         capabilities.add("json_schema")
+    if request.thinking is not None and request.thinking.enabled is not False and request.thinking.effort != "none":
+        capabilities.add("reasoning")
     parts = [part for message in request.messages for part in message.parts]
     while parts:
         part = parts.pop()
@@ -315,10 +317,8 @@ class Router:
     def _lack(self, target: Target, needs: Needs) -> str:
         """Return what *target* is known to lack for this request, "" if nothing."""
         model = self.model(target)
-        if model is None:
-            return ""
         size = needs.input_tokens + (needs.max_tokens or 0)
-        if model.context_window and size > model.context_window:
+        if model is not None and model.context_window and size > model.context_window:
             return f"its window of {model.context_window} tokens is too small for about {size}"
-        missing = sorted(needs.capabilities - model.capabilities) if model.capabilities else []
+        missing = sorted(needs.capabilities & traits_of(target.model).lacks)
         return f"it has no {', '.join(missing)}" if missing else ""

@@ -129,6 +129,13 @@ def test_a_window_too_small_puts_a_target_last() -> None:
     assert "too small" in decision.choices[1].reason
 
 
+def test_a_target_known_to_lack_what_the_request_uses_goes_last() -> None:
+    aliases = {"both": Route(("lab/deepseek-chat", "lab/gpt-4o", "lab/mystery"))}
+    decision = two(aliases=aliases).decide("both", Needs(capabilities=frozenset({"images"})), 0.0)
+    assert targets(decision) == ["lab/gpt-4o", "lab/mystery", "lab/deepseek-chat"]
+    assert decision.choices[2].reason == "it has no images"
+
+
 def test_cost_puts_the_cheapest_first_and_the_unknown_last() -> None:
     prices = {
         "lab2/m": {"input": "5", "output": "5"},

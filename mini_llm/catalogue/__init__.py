@@ -14,8 +14,11 @@ from typing import Any, TypeAlias
 
 import orjson
 
+from mini_llm.catalogue.traits import Traits, traits_of
 from mini_llm.errors import ConfigError
 from mini_llm.types import Model, Price
+
+__all__ = ["Catalogue", "Traits", "newest", "price_from", "traits_of"]
 
 Snapshot: TypeAlias = dict[str, Any]
 Row: TypeAlias = list[Any]  # id, display name, context window, price, then the names it answers to
@@ -85,7 +88,8 @@ class Catalogue:
         price = self._own_price(provider, model, row) if self._prices else None
         if price is not None:
             name, window = row[1:3] if row else ("", 0)
-            return Model(provider, model, name, window, price=price, snapshot="config")
+            has = traits_of(model).has
+            return Model(provider, model, name, window, capabilities=has, price=price, snapshot="config")
         return self._model(provider, row) if row else None
 
     def providers_of(self, model: str) -> tuple[str, ...]:
@@ -141,7 +145,8 @@ class Catalogue:
         else:
             index = price
         known = None if index is None else _price(self._data["prices"][index])
-        model = Model(provider, id, name, window, price=known, snapshot=self.snapshot)
+        has = traits_of(id).has
+        model = Model(provider, id, name, window, capabilities=has, price=known, snapshot=self.snapshot)
         if not isinstance(price, list):  # what changes with the hour is made anew
             self._models[provider, id] = model
         return model
