@@ -26,6 +26,7 @@ import gzip
 import socket
 import ssl
 import struct
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -79,7 +80,9 @@ class Wire:
         """Break the connection with RST."""
         await asyncio.sleep(0.02)  # what was sent must leave first: RST throws away what waits
         raw = self._writer.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raw.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+        )
         self._writer.transport.abort()
         raise Closed
 

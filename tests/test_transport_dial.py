@@ -255,13 +255,14 @@ def test_a_certificate_that_is_not_right_is_refused_and_nothing_is_sent(
     asyncio.run(story())
 
 
-def test_an_authority_named_in_the_folder_is_trusted_and_a_missing_file_is_told(
+def test_an_authority_in_neither_file_nor_folder_is_not_trusted_and_a_missing_file_is_told(
     authority: tuple[trustme.CA, dict[str, str]], tmp_path: Path
 ) -> None:
     async def story() -> None:
         async with hostile(tls=server_context(authority[0].issue_cert("127.0.0.1"))) as peer:
-            with pytest.raises(TLSError, match="local issuer"):
+            with pytest.raises(TLSError, match="local issuer") as caught:
                 await get(peer.url, {"SSL_CERT_DIR": str(tmp_path)})
+            assert "SSL_CERT_FILE" in caught.value.hint
             with pytest.raises(TLSError, match="SSL_CERT_FILE: no certificates in"):
                 await get(peer.url, {"SSL_CERT_FILE": str(tmp_path / "missing.pem")})
 
@@ -300,9 +301,13 @@ def test_tls_against_a_peer_that_speaks_none_is_told_or_meets_the_deadline(
         writer.close()
 
     async def story() -> None:
-        wanted: list[tuple[object, type[Exception]]] = [(shout, TLSError), (hang, DeadlineError)]
-        for serve, error in [*wanted, (hang_up, ResetByPeerError)]:
-            server = await asyncio.start_server(serve, "127.0.0.1", 0)  # type: ignore[arg-type]
+        wanted: dict[type[Exception], Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]] = {
+            TLSError: shout,
+            DeadlineError: hang,
+            ResetByPeerError: hang_up,
+        }
+        for error, serve in wanted.items():
+            server = await asyncio.start_server(serve, "127.0.0.1", 0)
             url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
             with pytest.raises(error):
                 await get(url, authority[1], timeouts=QUICK._replace(connect=0.2))

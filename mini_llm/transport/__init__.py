@@ -55,8 +55,9 @@ class Transport:
     ) -> AbstractAsyncContextManager[Response]:
         """Return a block that sends the request and holds its response; leaving it early closes the socket at once.
 
-        Raises UsageError, before anything is sent, for a URL or header that is none. Entering the block raises
-        NetworkError, ResetByPeerError, TLSError, DeadlineError or ProtocolError, and so does reading the response.
+        Raises UsageError, before anything is sent, for a URL or header that is none, and NetworkError for a proxy
+        that is not supported. Entering the block, and reading the response, raises NetworkError, ResetByPeerError,
+        TLSError, DeadlineError or ProtocolError (TruncatedError for an answer that ends too soon).
         """
         if self._closed:
             raise RuntimeError("the transport is closed")

@@ -59,7 +59,8 @@ class Dialer:
         except OSError as error:
             sock.close()
             if reasons.is_tls(error):
-                raise TLSError(f"no safe connection to {origin.label}: {reasons.of(error)}") from error
+                told = f"no safe connection to {origin.label}: {reasons.of(error)}"
+                raise TLSError(told, hint=reasons.hint(error)) from error
             via = f" through the proxy {proxy.origin.label}" if proxy else ""
             raise ResetByPeerError(
                 f"the connection to {origin.label}{via} broke while it was opened: {reasons.of(error)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from binascii import b2a_base64
 from collections.abc import Mapping
@@ -83,8 +84,6 @@ def _matches(entry: str, origin: Origin) -> bool:
 
 
 def _in_network(host: str, network: str) -> bool:
-    import ipaddress  # 2 ms, and hardly anyone's NO_PROXY lists a network
-
     try:
         return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
     except ValueError:

@@ -26,8 +26,16 @@ def of(error: BaseException) -> str:
     return str(getattr(error, "reason", "") or error or type(error).__name__).lower().replace("_", " ")
 
 
+def hint(error: BaseException) -> str:
+    """Return what to try when a certificate's issuer is not known here, "" for everything else."""
+    unknown_issuer = getattr(error, "verify_code", 0) in (18, 19, 20)  # X509_V_ERR_*: self-signed, no local issuer
+    return (
+        "if that authority is yours, put its certificate into a file and set `SSL_CERT_FILE`" if unknown_issuer else ""
+    )
+
+
 def is_tls(error: BaseException) -> bool:
     """Return whether the error comes from TLS."""
-    import ssl  # asyncio has loaded it; not a cost, but a start-up that never meets an error does without
+    import ssl  # not for plain http
 
     return isinstance(error, ssl.SSLError)

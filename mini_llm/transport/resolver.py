@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Sequence
@@ -71,7 +72,7 @@ async def system_addresses(host: str, port: int) -> Sequence[Address]:
     answer: asyncio.Future[Sequence[Address]] = loop.create_future()
 
     def settle(found: Sequence[Address], error: OSError | None) -> None:
-        if answer.cancelled():
+        if answer.done():
             return
         if error is not None:
             answer.set_exception(error)
@@ -88,7 +89,7 @@ async def system_addresses(host: str, port: int) -> Sequence[Address]:
             failure = error
         except UnicodeError:
             failure = socket.gaierror(socket.EAI_NONAME, "not a host name")
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop has ended; nobody waits any more
             loop.call_soon_threadsafe(settle, found, failure)
 
     threading.Thread(target=ask, name="mini-llm-resolver", daemon=True).start()
