@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -207,6 +208,36 @@ def test_an_alias_must_not_lead_back_to_itself(tmp_path: Path) -> None:
 def test_a_chain_of_ten_thousand_aliases_is_no_trouble(tmp_path: Path) -> None:
     chain = ", ".join(f'"a{n}": "a{n + 1}"' for n in range(10_000))
     assert problems(tmp_path, "{" + f'"aliases": {{{chain}}}' + "}") == []
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "'routing': {" + ", ".join(f"'k{n}': 1" for n in range(60_000)) + "}",
+        "'aliases': {" + ", ".join(f"'k{n}': 1" for n in range(60_000)) + "}",
+        "'aliases': {" + ", ".join(f"'a{n}': ['a{n + 1}', 'a0']" for n in range(30_000)) + "}",
+        "'aliases': {" + ", ".join(f"'k{n}': {{'targets': 'x', 'strategy': 'coast'}}" for n in range(18_000)) + "}",
+        "'wallet': {'type': 'custom', 'providers': [" + "{}, " * 200_000 + "]}",
+        "'" + "x" * 1_000_000 + "': 1",
+    ],
+    ids=["unknown", "wrong", "loops", "misspelt", "nameless", "long"],
+)
+def test_a_file_with_thousands_of_mistakes_is_soon_told_off(tmp_path: Path, inner: str) -> None:
+    paths, environ = home(tmp_path, "{" + inner.replace("'", '"') + "}")
+    began = time.process_time()
+    try:
+        told = load(paths, environ=environ, cwd=None).notices
+    except ConfigError as error:
+        told = error.problems
+    assert 0 < len(told) <= 200
+    assert time.process_time() - began < 5
+
+
+def test_a_file_of_thousands_of_lines_is_soon_shown(tmp_path: Path) -> None:
+    result = loaded(tmp_path, '{"aliases": {\n' + ",\n".join(f'"a{n}": "x/y"' for n in range(30_000)) + "}}")
+    began = time.process_time()
+    assert result.sources["aliases.a29999"].endswith("config.json:30001")
+    assert time.process_time() - began < 5
 
 
 def test_the_error_tells_the_first_problem_and_how_many_more(tmp_path: Path) -> None:

@@ -20,6 +20,10 @@ _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
 _PLACEHOLDER = re.compile(r"\$?\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
+TOLD = 20  # unknown keys told one by one; a hostile file may hold a hundred thousand
+MOST = 100  # problems, then we stop looking
+
+
 class Problem(NamedTuple):
     """What is wrong at `path`. `key`: it is the key itself, not its value."""
 
@@ -61,7 +65,7 @@ def loops(aliases: object) -> list[Problem]:
         return []
     ahead = {name: [to for to in targets_of(given) if to in aliases] for name, given in aliases.items()}
     done: set[str] = set()
-    problems = []
+    problems: list[Problem] = []
     for start in ahead:
         trail: dict[str, int] = {}  # in order: the way we came, and how many of its targets we have followed
         name: str | None = start if start not in done else None
@@ -73,6 +77,8 @@ def loops(aliases: object) -> list[Problem]:
                 name = next(reversed(trail), None)
                 continue
             trail[name], after = step + 1, ahead[name][step]
+            if len(problems) >= MOST:
+                return problems
             if after in trail:
                 way = list(trail)[list(trail).index(after) :]
                 told = " → ".join(map(_short, (*way[:8], after)))
@@ -93,6 +99,8 @@ def targets_of(given: object) -> tuple[str, ...]:
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return ` (did you mean …?)`, or "" if nothing is near."""
+    if len(word) > 64:
+        return ""
     import difflib  # 1 ms, and only for mistakes
 
     names = {name.lower(): name for name in known}
@@ -103,12 +111,14 @@ def suggestion(word: str, known: Iterable[str]) -> str:
 def _object(branch: Branch, path: Path, given: Mapping[str, Any], found: Review) -> None:
     for name, below in given.items():
         here = (*path, name)
+        if len(found.problems) >= MOST:
+            return
         if problem := _name(path, name):
             found.problems.append(Problem(here, problem, key=True))
         elif next_branch := branch.step(name):
             _value(next_branch, here, below, found)
         else:
-            hint = suggestion(name, branch.below)
+            hint = suggestion(name, branch.below) if len(found.unknown) < TOLD else ""
             found.unknown.append(Problem(here, f'unknown key "{_short(name)}"{hint}', key=True))
 
 
@@ -122,7 +132,7 @@ def _value(branch: Branch, path: Path, given: object, found: Review) -> None:
             found.problems.append(
                 Problem((*path, "providers"), 'providers in a wallet need "type": "custom"', key=True)
             )
-    elif isinstance(given, list) and kind == "list":
+    elif isinstance(given, list) and kind == "list" and len(given) <= MOST:
         for index, item in enumerate(given):
             _value(branch.below["*"], (*path, index), item, found)
             if isinstance(item, Mapping) and not item.get("id"):
@@ -230,6 +240,8 @@ def _header(key: Key, given: object) -> str:
 
 
 def _container(key: Key, given: object) -> str:
+    if key.kind == "list" and isinstance(given, list):
+        return f"is longer than {MOST} items"
     wanted = "a list [ … ]" if key.kind == "list" else "an object { … }"
     return f"must be {wanted}, not {_told(given)}"
 

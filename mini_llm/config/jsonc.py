@@ -6,6 +6,7 @@ As strict as JSON otherwise. Keys that stand twice, NaN, numbers beyond a float 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from json.decoder import JSONDecodeError, scanstring  # type: ignore[attr-defined]  # typeshed leaves it out
 from typing import Any, NamedTuple, TypeAlias
 
@@ -77,12 +78,15 @@ def skip(text: str, at: int) -> int:
     return found.end() if found else at
 
 
-def position(text: str, offset: int) -> tuple[int, int]:
+def line_starts(text: str) -> list[int]:
+    """Return where each line begins."""
+    return [1 if text.startswith("\ufeff") else 0, *(end.end() for end in _LINE_END.finditer(text))]
+
+
+def position(starts: list[int], offset: int) -> tuple[int, int]:
     """Return line and column of an offset, both from 1."""
-    line, start = 1, 1 if text.startswith("\ufeff") else 0
-    for end in _LINE_END.finditer(text, 0, offset):
-        line, start = line + 1, end.end()
-    return line, max(offset - start, 0) + 1
+    line = max(bisect_right(starts, offset), 1)
+    return line, max(offset - starts[line - 1], 0) + 1
 
 
 def locate(node: Node, path: Path, *, key: bool = False) -> int:
@@ -133,7 +137,7 @@ class _Parser:
                 raise SyntaxProblem(self._no_key(node.start, at), at)
             key, at = self._string(at)
             if key in members:
-                line, _ = position(self.text, members[key].start)
+                line = self._line(members[key].start)
                 raise SyntaxProblem(f'"{key[:80]}" stands twice: here and on line {line}', start)
             at = self.skip(at)
             if self.text[at : at + 1] != ":":
@@ -213,8 +217,10 @@ class _Parser:
     def _cut(self, opened: int, at: int) -> str:
         if at < len(self.text):
             return ""
-        line, _ = position(self.text, opened)
-        return f"the file ends in the middle: the {self.text[opened]} on line {line} is never closed"
+        return f"the file ends in the middle: the {self.text[opened]} on line {self._line(opened)} is never closed"
+
+    def _line(self, at: int) -> int:
+        return position(line_starts(self.text), at)[0]
 
 
 def _encodes(value: str) -> bool:

@@ -24,13 +24,14 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 class Layer:
     """Values from one place. `names` tells the variable each environment value came from."""
 
-    __slots__ = ("file", "name", "names", "root", "text", "values")
+    __slots__ = ("file", "name", "names", "root", "starts", "text", "values")
 
     def __init__(self, name: str, values: Mapping[str, Any], names: Mapping[Path, str] | None = None) -> None:
         self.name = name
         self.values = values
         self.names = names or {}
         self.text = ""
+        self.starts: list[int] = []
         self.root: jsonc.Node | None = None
         self.file: File | None = None
 
@@ -42,7 +43,8 @@ class Layer:
         """Say exactly where a value or key stands, `file:line:column` for a file."""
         if self.root is None:
             return self.names.get(path, self.name)
-        line, column = jsonc.position(self.text, jsonc.locate(self.root, path, key=key))
+        self.starts = self.starts or jsonc.line_starts(self.text)
+        line, column = jsonc.position(self.starts, jsonc.locate(self.root, path, key=key))
         return f"{self.name}:{line}:{column}"
 
     def tell(self, problem: Problem) -> str:
@@ -97,7 +99,7 @@ def load(
     for layer in layers:
         reviewed = checks.review(layer.values)
         problems.extend(map(layer.tell, reviewed.problems))
-        notices.extend(map(layer.tell, reviewed.unknown))
+        notices.extend(_unknown_in(layer, reviewed.unknown))
         notices.extend(_secrets_in(layer))
         if not reviewed.problems:
             merge(merged, layer.values)
@@ -117,7 +119,7 @@ def parse(data: bytes, file: File) -> Layer:
     try:
         root = jsonc.parse(text)
     except jsonc.SyntaxProblem as problem:
-        line, column = jsonc.position(text, problem.offset)
+        line, column = jsonc.position(jsonc.line_starts(text), problem.offset)
         raise _error([f"{file}:{line}:{column}: {problem.what}"]) from None
     if root.members is None:
         raise _error([f"{file}: must be an object {{ … }}"])
@@ -172,12 +174,19 @@ def _flags(overrides: Mapping[str, object], problems: list[str]) -> Layer:
     return layer
 
 
+def _unknown_in(layer: Layer, unknown: list[Problem]) -> list[str]:
+    told = [layer.tell(problem) for problem in unknown[: checks.TOLD]]
+    return [*told, f"{layer.name}: {len(unknown) - len(told)} more unknown keys"] if len(unknown) > len(told) else told
+
+
 def _secrets_in(layer: Layer) -> list[str]:
     """Tell of plain keys in a file, and of a file with keys that others can read."""
     if layer.file is None:
         return []
     plain = [path for path, value in leaves(layer.values) if _is_plain_key(path, value)]
-    notices = [f"{layer.source(path)}: {join(path)} is a plain key; the keyring is safer" for path in plain]
+    notices = [
+        f"{layer.source(path)}: {join(path)} is a plain key; the keyring is safer" for path in plain[: checks.TOLD]
+    ]
     if plain and files.exposed(layer.file):
         notices.append(f"{layer.file} holds a key and others can read it: chmod 600 {layer.file}")
     return notices
