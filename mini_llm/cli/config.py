@@ -51,7 +51,7 @@ def get(ctx: typer.Context, key: Key, as_json: AsJson = False) -> None:
     from mini_llm.config import get_value, masked
 
     value = masked(key, get_value(flags(ctx).load(), key))
-    if value is None and not as_json:
+    if value in (None, "") and not as_json:
         raise MiniLLMError(f"{key} is not set", hint=f"set it: `mini-llm config set {key} VALUE`")
     if as_json or not isinstance(value, str):
         output.json(value)

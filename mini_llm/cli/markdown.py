@@ -125,7 +125,12 @@ def _rendered(text: str, width: int, color: bool) -> str:
     paper = StringIO()
     theme = Theme({"markdown.code": "cyan", "markdown.h1": "bold underline", "markdown.item.number": "bold"})
     console = Console(
-        file=paper, width=width, theme=theme, force_terminal=True, no_color=not color, legacy_windows=False
+        file=paper,
+        width=width,
+        theme=theme,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        legacy_windows=False,
     )
     console.print(_markdown(text))
     lines = [line.rstrip() for line in paper.getvalue().split("\n")]

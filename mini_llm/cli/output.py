@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
+
+from mini_llm.errors import MiniLLMError
 
 # C0 and C1 but newline and tab: a model, or a provider's error, must not drive the terminal (title, clipboard, colours)
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -29,10 +32,17 @@ def clean(text: str) -> str:
 
 
 def data(text: str) -> None:
-    """Write to stdout, at once."""
-    if sys.stdout is not None:
+    """Write to stdout, at once. Raises BrokenPipeError when nobody reads any more."""
+    if sys.stdout is None:
+        return
+    try:
         sys.stdout.write(text)
         sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # a full disk; what is still buffered must not fail again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise MiniLLMError(f"cannot write the output: {error.strerror or error}") from error
 
 
 def line(text: object) -> None:

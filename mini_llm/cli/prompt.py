@@ -37,6 +37,8 @@ def read(
     piped = stdin.read(limit=attachments.LARGEST, patient=named or not asked, warn=warn) if use_stdin else b""
     parts = [attachments.attach(*_load(name, fetch)) for name in files if name != STDIN]
     context = ""
+    if named and not piped:
+        raise UsageError("nothing came from stdin", hint="pipe it in: `mini-llm chat - <notes.txt`")
     if piped.strip() or STDIN in files:
         if STDIN in files or attachments.media_type(piped, "stdin") != "text/plain":
             parts.insert(0, attachments.attach(piped, "stdin"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from mini_llm.cli import output
-from mini_llm.errors import ConfigError, MiniLLMError, NoProviderError
+from mini_llm.errors import ConfigError, MiniLLMError, NoProviderError, UpstreamError
 
 if TYPE_CHECKING:
     from mini_llm.cli.frame import Flags
@@ -36,11 +36,20 @@ def _words(error: BaseException) -> tuple[list[str], int]:
     if isinstance(error, ConfigError) and error.problems:
         return _listed(error), error.exit_code
     if isinstance(error, MiniLLMError):
-        return [f"error: {error.message}", *_hint(error.hint)], error.exit_code
+        return [f"error: {_with_provider(error)}", *_hint(error.hint)], error.exit_code
     if hasattr(error, "format_message"):  # the framework's own usage errors
         return _usage(error), 2
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return [f"error: this is a bug in mini-llm: {what}", *_hint(f"report it, with what `--verbose` adds: {REPORT}")], 1
+
+
+def _with_provider(error: MiniLLMError) -> str:
+    """Return the message; one in a provider's own words says whose they are."""
+    provider = getattr(error, "provider", "")
+    if not isinstance(error, UpstreamError) or not provider or provider in error.message:
+        return error.message
+    said = f" answered {error.upstream_status}" if error.upstream_status else ""
+    return f"{provider}{said}: {error.message}"
 
 
 def _hint(hint: str) -> list[str]:
