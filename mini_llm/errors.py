@@ -11,12 +11,15 @@ class MiniLLMError(Exception):
 
     `status` is the HTTP status a gateway answers with, `exit_code` the command line's,
     `code` a stable word for machines, `retryable` whether another target may do better.
+    Where it broke off an answer being written, `answer_id` is that answer's id and `events` how many were written.
     """
 
     status: int = 500
     exit_code: int = 1
     code: str = "internal_error"
     retryable: ClassVar[bool] = False
+    answer_id: str = ""
+    events: int = 0
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
