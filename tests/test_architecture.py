@@ -33,7 +33,6 @@ DOORS = {
     "apsw": ("ledger/sqlite",),
     "httptools": ("transport",),
     "httpx": ("wallet", "catalogue"),
-    "json5": ("config",),
     "keyring": ("credentials",),
     "orjson": ("",),  # JSON is everywhere
     "platformdirs": ("config",),
@@ -44,7 +43,7 @@ DOORS = {
     "uvicorn": ("gateway/server",),
     "uvloop": ("gateway/server",),
 }
-IMPORTED_AS = {"json-five": "json5"}
+IMPORTED_AS: dict[str, str] = {}
 
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 50

@@ -26,7 +26,6 @@ SLOW = {
     "http.client",
     "httpx",
     "importlib.metadata",
-    "json5",
     "keyring",
     "pydantic",
     "rich",
