@@ -36,6 +36,10 @@ HINTS = frozenset({
 })  # fmt: skip
 
 
+# Dialects in which a turn can say who speaks.
+NAMED_TURNS = frozenset({"openai_chat"})
+
+
 class Dialect(Protocol):
     """What every module here offers. A request is decoded from the wire and encoded to it; so is an answer."""
 
@@ -91,7 +95,8 @@ def without(request: ChatRequest, drop: Collection[str], *, dialect: str = "") -
 
     With the target's *dialect* given and another than the request's own, hints it has no words for go too.
     """
-    unwanted = {*drop, *HINTS} if dialect and dialect != request.dialect else set(drop)
+    crossing = bool(dialect and request.dialect and dialect != request.dialect)
+    unwanted = {*drop, *HINTS} if crossing else set(drop)
     changes: dict[str, Any] = {}
     gone = []
     for name, field in TUNING.items():
@@ -101,6 +106,9 @@ def without(request: ChatRequest, drop: Collection[str], *, dialect: str = "") -
     extra = [name for name in request.extra if name in unwanted]
     if extra:
         changes["extra"] = {name: value for name, value in request.extra.items() if name not in extra}
+    if dialect and dialect not in NAMED_TURNS and any(message.name for message in request.messages):
+        changes["messages"] = tuple(message._replace(name="") for message in request.messages)
+        gone.append("messages.name")
     return (request._replace(**changes), tuple(dict.fromkeys([*gone, *extra]))) if changes else (request, ())
 
 

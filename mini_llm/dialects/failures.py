@@ -107,7 +107,7 @@ def inside(body: Json) -> UpstreamError:
         message,
         status=status,
         retry_after=_told_wait(kind, body, message),
-        body=orjson.dumps(body),
+        body=_written(body),
         request_id=_request_id({}, body),
     )
 
@@ -239,6 +239,13 @@ def _request_id(headers: Mapping[str, str], body: object) -> str:
         if found := headers.get(name, ""):
             return found
     return loose.text(loose.object_of(body).get("request_id"))
+
+
+def _written(body: Json) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:  # nested too deeply; the message was found all the same
+        return b""
 
 
 def _parsed(body: bytes) -> object:

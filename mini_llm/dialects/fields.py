@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from mini_llm.errors import UsageError
 from mini_llm.types import Json
 
@@ -77,6 +79,13 @@ class Fields:
         if value is not None and not isinstance(value, dict):
             raise self.wrong(name, "an object")
         return value
+
+    def json_text(self, name: str) -> str:
+        """Return an object as JSON text; "{}" if absent."""
+        try:
+            return orjson.dumps(self.json(name) or {}).decode()
+        except orjson.JSONEncodeError as error:
+            raise UsageError(f"{self.path(name)}: {error}") from error
 
     def inner(self, name: str) -> Fields | None:
         """Return an object to read on in."""

@@ -1,9 +1,12 @@
-"""Read what a provider sent: whatever has the wrong type counts as absent, so nothing here can raise."""
+"""Read what a provider sent: whatever has the wrong type counts as absent."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
+from mini_llm.errors import ProtocolError
 from mini_llm.types import Json
 
 NOTHING: Json = {}
@@ -37,3 +40,16 @@ def first(body: Json, *names: str) -> Any:
         if (value := body.get(name)) not in (None, "", [], {}):
             return value
     return None
+
+
+def json_bytes(value: object) -> bytes:
+    """Return *value* as JSON. Raises ProtocolError for what is nested too deeply (254 levels) to be written."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise ProtocolError(f"the provider sent JSON that cannot be written again: {error}") from error
+
+
+def json_text(value: object) -> str:
+    """Return *value* as JSON text, like `json_bytes`."""
+    return json_bytes(value).decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import re
 from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -123,7 +124,7 @@ def _raw_openai(recording: Recording) -> Meaning:
             for call in said.get("tool_calls") or []:
                 _raw_call(call, calls, key)
             if (said.get("function_call") or {}).get("name"):
-                _raw_call({"id": "call_0", "function": said["function_call"]}, calls, key)
+                _raw_call({"function": said["function_call"]}, calls, key)
     counted = None
     if usage:
         prompt, output = usage["prompt_tokens"], usage.get("completion_tokens") or 0
@@ -154,7 +155,7 @@ def _raw_call(call: dict[str, Any], calls: dict[Any, list[str]], key: str) -> No
     arguments = function.get("arguments") or ""
     if isinstance(arguments, dict):
         arguments = json.dumps(arguments)
-    known = calls.setdefault(at, [call.get("id") or f"call_{len(calls)}", function.get("name") or "", ""])
+    known = calls.setdefault(at, [call.get("id") or "made up", function.get("name") or "", ""])
     known[2] += arguments
 
 
@@ -248,7 +249,11 @@ def streamed_meaning(deltas: Iterable[Delta]) -> Meaning:
 
 
 def _listed(calls: dict[Any, list[str]]) -> tuple[tuple[str, str, str], ...]:
-    return tuple((identity, name, _canonical(arguments)) for identity, name, arguments in calls.values())
+    return tuple((_known(identity), name, _canonical(arguments)) for identity, name, arguments in calls.values())
+
+
+def _known(identity: str) -> str:
+    return "made up" if re.fullmatch(r"call_[0-9a-f]{12}_\d+", identity) else identity
 
 
 def _canonical(arguments: str) -> str:

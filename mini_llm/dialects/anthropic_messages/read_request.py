@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
 from mini_llm.dialects.anthropic_messages.words import EFFORTS, MALFORMED, NAME
 from mini_llm.dialects.fields import Fields
 from mini_llm.dialects.media import base64_of
@@ -100,11 +98,14 @@ def _turns(parts: tuple[Part, ...]) -> list[Message]:
     return turns or [Message("user", ())]
 
 
-def _content(item: Fields, name: str) -> tuple[Part, ...]:
+def _content(item: Fields, name: str, *, inside_result: bool = False) -> tuple[Part, ...]:
     content = item.get(name)
     if isinstance(content, str):
         return (Text(content),) if content else ()
-    return tuple(map(_part, item.each(name)))
+    blocks = item.each(name)
+    if inside_result and any(block.raw.get("type") == "tool_result" for block in blocks):
+        raise item.wrong(name, "blocks other than tool results")
+    return tuple(map(_part, blocks))
 
 
 def _part(block: Fields) -> Part:
@@ -147,12 +148,12 @@ def _tool_use(block: Fields) -> Part:
     given = block.json("input") or {}
     malformed = given.get(MALFORMED)
     alone = isinstance(malformed, str) and len(given) == 1
-    arguments = malformed if alone and isinstance(malformed, str) else orjson.dumps(given).decode()
+    arguments = malformed if alone and isinstance(malformed, str) else block.json_text("input")
     return ToolCall(block.needed("id"), block.needed("name"), arguments, cache=_mark(block))
 
 
 def _tool_result(block: Fields) -> Part:
-    parts = _content(block, "content")
+    parts = _content(block, "content", inside_result=True)
     failed = bool(block.flag("is_error"))
     return ToolResult(block.needed("tool_use_id"), parts, is_error=failed, cache=_mark(block))
 

@@ -151,7 +151,7 @@ class _Reader:
         kind = block.raw.get("type")
         if block.call is not None:
             if not block.pieces:  # the arguments came with the start, or there are none
-                whole = orjson.dumps(loose.object_of(block.raw.get("input"))).decode()
+                whole = loose.json_text(loose.object_of(block.raw.get("input")))
                 yield Delta(tool_call=ToolCallDelta(block.call, arguments=whole), block=index)
         elif kind == "redacted_thinking":
             part = Reasoning(redacted=loose.text(block.raw.get("data")), dialect=NAME)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import secrets
 
-import orjson
-
 from mini_llm.dialects import failures, loose
 from mini_llm.dialects.anthropic_messages.usage import decode_usage, encode_usage
 from mini_llm.dialects.anthropic_messages.words import FINISHED, NAME, TOLD, input_of
@@ -72,7 +70,7 @@ def part_of(block: Json, at: int) -> Part | None:
             return Text(text, citations=citations) if text or citations else None
         case "tool_use":
             identity = loose.text(block.get("id")) or f"call_{at}"
-            return ToolCall(identity, loose.text(block.get("name")), orjson.dumps(block.get("input") or {}).decode())
+            return ToolCall(identity, loose.text(block.get("name")), loose.json_text(block.get("input") or {}))
         case "thinking":
             signature = loose.text(block.get("signature"))
             return Reasoning(loose.text(block.get("thinking")), signature=signature, dialect=NAME if signature else "")

@@ -42,7 +42,7 @@ def thinking_fields(request: ChatRequest, limit: int) -> Json:
         return _as_asked(wanted)
     if takes_budget(request.model):
         budget = wanted.budget or _BUDGETS[wanted.effort or "medium"]
-        budget = min(budget, limit - 1)
+        budget = min(budget, limit // 2)  # it counts against the limit: half is left for the answer
         if budget < SMALLEST_BUDGET or _lost_its_thoughts(request.messages):
             return {}
         return {"thinking": {"type": "enabled", "budget_tokens": budget}}

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 import orjson
 
 from mini_llm import sse
+from mini_llm.dialects import loose
 from mini_llm.dialects.anthropic_messages.response import block_of, is_source, message_id, told_finish
 from mini_llm.dialects.anthropic_messages.usage import encode_usage
 from mini_llm.dialects.anthropic_messages.words import NAME
@@ -140,6 +141,8 @@ class _Writer:
     def _tool(self, call: ToolCallDelta) -> bytes:
         events = b""
         if self._kind != "tool" or call.index != self._call:
+            if call.index in self._closed and not call.arguments.strip():
+                return b""
             if call.index in self._closed:
                 raise ProtocolError("a piece of a tool call came after its end")
             identity = call.id or f"call_{call.index}"
@@ -197,4 +200,4 @@ class _Writer:
 
 
 def _event(name: str, body: Json) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps({"type": name, **body}))
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), loose.json_bytes({"type": name, **body}))

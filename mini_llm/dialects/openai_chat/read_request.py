@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import orjson
-
 from mini_llm.dialects.fields import Fields
 from mini_llm.dialects.media import split_data_url
 from mini_llm.dialects.openai_chat.reasoning import reasoning_parts
@@ -147,8 +145,8 @@ def _tool_call(item: Fields) -> ToolCall:
 
 
 def _arguments(function: Fields) -> str:
-    value = function.get("arguments")
-    return orjson.dumps(value).decode() if isinstance(value, dict) else function.text("arguments")
+    given = function.get("arguments")
+    return function.json_text("arguments") if isinstance(given, dict) else function.text("arguments")
 
 
 def _parts(item: Fields) -> tuple[Part, ...]:

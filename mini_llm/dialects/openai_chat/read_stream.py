@@ -15,13 +15,14 @@ from mini_llm.dialects.openai_chat.response import (
     content_text,
     finish_reason,
     kept_fields,
+    made_up_id,
     pictures,
     signature_of,
     sound,
 )
 from mini_llm.dialects.openai_chat.usage import decode_usage
 from mini_llm.errors import ProtocolError, TruncatedError, UpstreamError
-from mini_llm.types import Delta, Json, Part, Reasoning, ToolCallDelta, Usage
+from mini_llm.types import Delta, Json, Part, ToolCallDelta, Usage
 
 _ERROR_EVENT = "error"
 
@@ -60,9 +61,10 @@ async def decode_stream(events: AsyncIterable[sse.Event]) -> AsyncGenerator[Delt
 class _Choice:
     """What is known of one choice while it streams."""
 
-    __slots__ = ("calls", "finish", "refused", "told", "words")
+    __slots__ = ("answer", "calls", "finish", "refused", "told", "words")
 
-    def __init__(self) -> None:
+    def __init__(self, answer: str) -> None:
+        self.answer = answer
         self.calls: dict[int, int] = {}
         self.told: list[str] = []
         self.finish: object = None
@@ -77,6 +79,7 @@ class _Reader:
         self.choices: dict[int, _Choice] = {}
         self.said_done = False
         self._began = False
+        self._id = ""
         self._usage: Usage | None = None
 
     @property
@@ -91,8 +94,9 @@ class _Reader:
             raise failures.inside(chunk)
         if not self._began and (chunk.get("choices") or chunk.get("id")):  # Azure sends an empty one first
             self._began = True
+            self._id = loose.text(chunk.get("id"))
             yield Delta(
-                id=loose.text(chunk.get("id")),
+                id=self._id,
                 model=loose.text(chunk.get("model")),
                 created=loose.count(chunk.get("created")),
             )
@@ -112,7 +116,7 @@ class _Reader:
             index = 0
         choice = self.choices.get(index)
         if choice is None:
-            choice = self.choices[index] = _Choice()
+            choice = self.choices[index] = _Choice(self._id)
         delta = raw.get("delta")
         if not isinstance(delta, dict):
             # A whole message in place of deltas; one after or beside them only repeats them.
@@ -168,19 +172,13 @@ def _thoughts(delta: Json, index: int) -> Iterator[Delta]:
     """Yield the reasoning of a delta; signed and encrypted entries as whole parts."""
     if "reasoning_details" in delta:
         for part in reasoning_parts(delta):
-            if part.dialect and not part.text:
-                yield Delta(part=part, choice=index) if part.encrypted else _signed(part, index)
+            if part.encrypted or part.redacted:
+                yield Delta(part=part, choice=index)
             else:
-                yield Delta(reasoning=part.text, summary=part.summary, choice=index)
-                if part.signature:
-                    yield _signed(part, index)
+                yield Delta(reasoning=part.text, signature=part.signature, summary=part.summary, choice=index)
         return
     if text := plain_reasoning(delta):
         yield Delta(reasoning=text, choice=index)
-
-
-def _signed(part: Reasoning, index: int) -> Delta:
-    return Delta(signature=part.signature, choice=index)
 
 
 def _tool_call(raw: Json, choice: _Choice) -> ToolCallDelta:
@@ -197,7 +195,7 @@ def _tool_call(raw: Json, choice: _Choice) -> ToolCallDelta:
     if at is not None and at >= 0 and not (name and (identity != choice.told[at] if identity else index is None)):
         return ToolCallDelta(at, arguments=fragment, kind=kind, signature=signature_of(raw))
     at = len(choice.told)
-    choice.told.append(identity or f"call_{at}")
+    choice.told.append(identity or made_up_id(choice.answer, at))
     choice.calls[index if isinstance(index, int) else at] = at
     return ToolCallDelta(at, choice.told[at], name, fragment, kind, signature=signature_of(raw))
 

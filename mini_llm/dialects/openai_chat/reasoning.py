@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import orjson
 
@@ -16,8 +15,10 @@ from mini_llm.types import Json, Part, Reasoning
 
 NAME = "openai_chat"
 PLAIN = ("reasoning_content", "reasoning", "thinking")
-# The only format whose text is signed. https://openrouter.ai/docs/guides/best-practices/reasoning-tokens (2026-11)
-_SIGNED_FORMAT = "anthropic-claude-v1"
+# Entries of this format hold what Anthropic itself signed or hid, whoever passes them on.
+# https://openrouter.ai/docs/guides/best-practices/reasoning-tokens (2026-11)
+ANTHROPIC = "anthropic_messages"
+_ANTHROPIC_FORMAT = "anthropic-claude-v1"
 
 
 def reasoning_parts(message: Json) -> tuple[Reasoning, ...]:
@@ -41,39 +42,51 @@ def block_reasoning(block: Json) -> str:
     return inner if isinstance(inner, str) else "".join(loose.text(part.get("text")) for part in loose.objects(inner))
 
 
-def reasoning_fields(parts: Iterable[Part], *, foreign: bool) -> Json:
-    """Return the fields that say *parts*. Text that another dialect has signed is told only where *foreign* says so."""
-    thoughts = [part for part in parts if isinstance(part, Reasoning)]
-    ours = [part for part in thoughts if part.dialect in ("", NAME)]
-    told = "".join(part.text for part in (thoughts if foreign else ours))
+def reasoning_fields(parts: Iterable[Part], *, signed: bool = True) -> Json:
+    """Return the fields that say *parts*; without *signed*, only what needs no one's signature."""
+    thoughts = [part for part in parts if isinstance(part, Reasoning) and (signed or not _is_sealed(part))]
+    told = "".join(part.text for part in thoughts)
     fields: Json = {"reasoning_content": told} if told else {}
-    if any(part.dialect == NAME for part in ours):
-        fields["reasoning_details"] = [{**_entry(part), "index": at} for at, part in enumerate(ours)]
+    if any(_is_sealed(part) for part in thoughts):
+        entries = [entry for part in thoughts if (entry := _entry(part))]
+        fields["reasoning_details"] = [{**entry, "index": at} for at, entry in enumerate(entries)]
     return fields
 
 
+def _is_sealed(part: Reasoning) -> bool:
+    return bool(part.signature or part.encrypted or part.redacted)
+
+
 def _detail(detail: Json) -> tuple[Reasoning, ...]:
-    identity, signature = loose.text(detail.get("id")), loose.text(detail.get("signature"))
+    identity, data = loose.text(detail.get("id")), loose.text(detail.get("data"))
+    text, signature = loose.text(detail.get("text")), loose.text(detail.get("signature"))
+    from_anthropic = detail.get("format") == _ANTHROPIC_FORMAT
     match detail.get("type"):
-        case "reasoning.encrypted" if detail.get("data"):
+        case "reasoning.encrypted" if data and from_anthropic:
+            return (Reasoning(id=identity, redacted=data, dialect=ANTHROPIC),)
+        case "reasoning.encrypted" if data:
             # The whole entry is kept: its `format` says which vendor can read it.
-            return (Reasoning(id=identity, encrypted=orjson.dumps(detail).decode(), dialect=NAME),)
-        case "reasoning.summary" if text := loose.text(detail.get("summary")):
-            return (Reasoning(text, summary=True, id=identity),)
-        case "reasoning.text" if (text := loose.text(detail.get("text"))) or signature:
-            return (Reasoning(text, id=identity, signature=signature, dialect=NAME if signature else ""),)
+            return (Reasoning(id=identity, encrypted=loose.json_text(detail), dialect=NAME),)
+        case "reasoning.summary" if summary := loose.text(detail.get("summary")):
+            return (Reasoning(summary, summary=True, id=identity),)
+        case "reasoning.text" if signature:
+            return (Reasoning(text, id=identity, signature=signature, dialect=ANTHROPIC),)
+        case "reasoning.text" if text:
+            return (Reasoning(text, id=identity),)
     return ()
 
 
 def _entry(part: Reasoning) -> Json:
+    """Return *part* as an entry of `reasoning_details`; empty for what only another dialect can read."""
+    identity = {"id": part.id} if part.id else {}
     if part.encrypted:
-        return _kept(part.encrypted)
-    entry: dict[str, Any] = {"type": "reasoning.summary", "summary": part.text}
-    if not part.summary:
-        entry = {"type": "reasoning.text", "text": part.text}
-        if part.signature:
-            entry |= {"signature": part.signature, "format": _SIGNED_FORMAT}
-    return entry | ({"id": part.id} if part.id else {})
+        return _kept(part.encrypted) if part.dialect == NAME else {}
+    if part.redacted:
+        return {"type": "reasoning.encrypted", "data": part.redacted, "format": _ANTHROPIC_FORMAT, **identity}
+    if part.summary:
+        return {"type": "reasoning.summary", "summary": part.text, **identity}
+    sealed = {"signature": part.signature, "format": _ANTHROPIC_FORMAT} if part.signature else {}
+    return {"type": "reasoning.text", "text": part.text, **sealed, **identity}
 
 
 def _kept(encrypted: str) -> Json:

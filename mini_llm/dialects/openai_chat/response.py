@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
-
-import orjson
 
 from mini_llm.dialects import failures, loose
 from mini_llm.dialects.media import split_data_url
@@ -53,7 +52,7 @@ def decode_response(body: Json) -> ChatResponse:
     return ChatResponse(
         id=loose.text(body.get("id")),
         model=loose.text(body.get("model")),
-        choices=tuple(map(_choice, choices)),
+        choices=tuple(_choice(choice, loose.text(body.get("id"))) for choice in choices),
         usage=decode_usage(body.get("usage"), body),
         created=loose.count(body.get("created")),
         service_tier=loose.text(body.get("service_tier")),
@@ -78,26 +77,26 @@ def finish_reason(value: object, *, calls: bool, refused: bool) -> FinishReason:
     return found
 
 
-def tool_call(raw: Json, at: int) -> ToolCall | None:
-    """Return one call of a message; None if there is no name in it."""
+def made_up_id(answer: str, at: int) -> str:
+    """Return an id for the call *at* of an *answer* that gave it none: the same each time, and another each answer."""
+    return f"call_{hashlib.blake2b(answer.encode(), digest_size=6).hexdigest()}_{at}"
+
+
+def tool_call(raw: Json, at: int, answer: str) -> ToolCall | None:
+    """Return the call *at* of a message; None if there is no name in it."""
+    identity = loose.text(raw.get("id")) or made_up_id(answer, at)
     custom = loose.object_of(raw.get("custom"))
-    if raw.get("type") == "custom" and custom.get("name"):
-        return ToolCall(
-            loose.text(raw.get("id")) or f"call_{at}",
-            loose.text(custom["name"]),
-            arguments(custom.get("input")),
-            "custom",
-        )
+    if raw.get("type") == "custom" and (name := loose.text(custom.get("name"))):
+        return ToolCall(identity, name, arguments(custom.get("input")), "custom")
     function = loose.object_of(raw.get("function"))
     if not (name := loose.text(function.get("name"))):
         return None
-    identity = loose.text(raw.get("id")) or f"call_{at}"
     return ToolCall(identity, name, arguments(function.get("arguments")), signature=signature_of(raw))
 
 
 def arguments(value: object) -> str:
     """Return the arguments as JSON text; some providers send them as an object."""
-    return orjson.dumps(value).decode() if isinstance(value, (dict, list)) else loose.text(value)
+    return loose.json_text(value) if isinstance(value, (dict, list)) else loose.text(value)
 
 
 def signature_of(raw: Json) -> str:
@@ -112,7 +111,7 @@ def content_text(value: object) -> str:
         return value
     if isinstance(value, list):
         return "".join(loose.text(part.get("text")) for part in loose.objects(value))
-    return orjson.dumps(value).decode() if isinstance(value, dict) else ""
+    return loose.json_text(value) if isinstance(value, dict) else ""
 
 
 def pictures(message: Json) -> tuple[Image, ...]:
@@ -142,7 +141,7 @@ def kept_fields(message: Json) -> Opaque | None:
     return Opaque(NAME, {"extra_content": extra}) if isinstance(extra, dict) and extra else None
 
 
-def _choice(raw: Json) -> Choice:
+def _choice(raw: Json, answer: str) -> Choice:
     message = loose.object_of(raw.get("message")) or loose.object_of(raw.get("delta"))
     parts: list[Part] = list(reasoning_parts(message))
     if text := content_text(message.get("content")) or loose.text(raw.get("text")):
@@ -150,8 +149,8 @@ def _choice(raw: Json) -> Choice:
     if refusal := loose.text(message.get("refusal")):
         parts.append(Refusal(refusal))
     parts += pictures(message)
-    calls = [tool_call(item, at) for at, item in enumerate(loose.objects(message.get("tool_calls")))]
-    calls.append(tool_call({"function": message.get("function_call")}, len(calls)))
+    calls = [tool_call(item, at, answer) for at, item in enumerate(loose.objects(message.get("tool_calls")))]
+    calls.append(tool_call({"function": message.get("function_call")}, len(calls), answer))
     found = [call for call in calls if call]
     parts += [*found, *(part for part in (sound(message), kept_fields(message)) if part)]
     logprobs = loose.object_of(raw.get("logprobs")).get("content")
@@ -183,7 +182,7 @@ def _written(choice: Choice, at: int) -> Json:
     parts = choice.message.parts
     text = "".join(part.text for part in parts if isinstance(part, Text))
     message: Json = {"role": "assistant", "content": text or None, "refusal": None}
-    message |= reasoning_fields(parts, foreign=True)
+    message |= reasoning_fields(parts)
     refusal = "".join(part.text for part in parts if isinstance(part, Refusal))
     if refusal:
         message["refusal"] = refusal

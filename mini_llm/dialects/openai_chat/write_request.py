@@ -95,14 +95,14 @@ def _assistant(message: Message, path: str, *, marks: bool) -> Json:
     written: Json = {"role": "assistant"}
     calls = [_tool_call(part, marks=marks) for part in message.parts if isinstance(part, ToolCall)]
     if said or not calls:
-        written["content"] = _content(said, path, marks=marks)
+        written["content"] = _content(said, path, marks=marks, joint="")
     else:
         written["content"] = None
     if calls:
         written["tool_calls"] = calls
     if message.name:
         written["name"] = message.name
-    written |= reasoning_fields(message.parts, foreign=False)
+    written |= reasoning_fields(message.parts, signed=marks)
     for part in message.parts:
         if isinstance(part, Refusal):
             written["refusal"] = part.text
@@ -136,13 +136,15 @@ def _tool_result(result: ToolResult, path: str, *, marks: bool) -> Json:
     return written
 
 
-def _content(parts: tuple[Part, ...], path: str, *, marks: bool) -> str | list[Json]:
-    """Return a plain string where one says it all: more providers take that."""
+def _content(parts: tuple[Part, ...], path: str, *, marks: bool, joint: str = "\n\n") -> str | list[Json]:
+    """Return a plain string where one says it all: more providers take that. Of ours the division is kept."""
     parts = tuple(part for part in parts if not isinstance(part, Opaque) or "type" in part.raw)
     if not parts:
         return ""
-    if len(parts) == 1 and isinstance(only := parts[0], Text) and not (marks and only.cache):
-        return only.text
+    if all(isinstance(part, Text) for part in parts) and (len(parts) == 1 or not marks):
+        texts = [part for part in parts if isinstance(part, Text)]
+        if not (marks and texts[0].cache):
+            return joint.join(text.text for text in texts)
     written = []
     for at, part in enumerate(parts):
         writer = _WRITERS.get(type(part))

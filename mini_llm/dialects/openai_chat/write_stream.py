@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 import orjson
 
 from mini_llm import sse
-from mini_llm.dialects.openai_chat.reasoning import NAME, reasoning_fields
+from mini_llm.dialects import loose
+from mini_llm.dialects.openai_chat.reasoning import reasoning_fields
 from mini_llm.dialects.openai_chat.response import citation_of, told_finish, written_picture
 from mini_llm.dialects.openai_chat.usage import encode_usage
 from mini_llm.errors import TruncatedError
@@ -107,8 +108,8 @@ class _Writer:
         return b'%b{"index":%d,"delta":%b,"logprobs":%b,"finish_reason":%b}]}\n\n' % (
             self._head,
             index,
-            orjson.dumps(delta),
-            orjson.dumps({"content": logprobs, "refusal": None}) if logprobs else b"null",
+            loose.json_bytes(delta),
+            loose.json_bytes({"content": logprobs, "refusal": None}) if logprobs else b"null",
             b'"%b"' % finish.encode() if finish else b"null",
         )
 
@@ -118,7 +119,7 @@ def _rest(delta: Delta, choice: _Choice) -> Iterator[Json]:
     if delta.reasoning:
         yield {"reasoning_content": delta.reasoning}
     if delta.signature:
-        yield reasoning_fields([Reasoning(signature=delta.signature, dialect=NAME)], foreign=False)
+        yield reasoning_fields([Reasoning(signature=delta.signature)])
     if delta.refusal:
         choice.refused = True
         yield {"refusal": delta.refusal}
@@ -143,7 +144,7 @@ def _part(part: object, choice: _Choice) -> Iterator[Json]:
             whole = ToolCallDelta(-1 - index, part.id, part.name, part.arguments, part.kind, signature=part.signature)
             yield {"tool_calls": [_tool_call(whole, choice)]}
         case Reasoning():
-            if fields := reasoning_fields([part], foreign=True):
+            if fields := reasoning_fields([part]):
                 yield fields
         case Image():
             yield {"images": [written_picture(part)]}
