@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from mini_llm.cli.frame import Command, Flags, interactive
-from mini_llm.errors import UsageError
+from mini_llm.errors import CredentialError, UsageError
 
 if TYPE_CHECKING:
     from mini_llm.providers import Provider
@@ -145,13 +145,28 @@ def _key(flags: Flags, wanted: Wanted, storage: Storage, provider: Provider) -> 
 
 
 def _needs_key(flags: Flags, provider: Provider) -> bool:
-    held = provider.api_key or any(flags.environ.get(name) for name in provider.key_env)
+    if provider.api_key:
+        return not _fits(flags, provider)
+    held = any(flags.environ.get(name) for name in provider.key_env)
     return provider.auth != "none" and not provider.local and not held
+
+
+def _fits(flags: Flags, provider: Provider) -> bool:
+    """Tell whether the key that is kept for the provider was stored for the address it has now."""
+    from mini_llm.config import origin_of
+
+    if not provider.api_key.startswith(("keyring:", "file:")):
+        return True
+    try:
+        flags.credentials().find(provider.api_key, origin=origin_of(provider.base_url))
+    except CredentialError:
+        return False
+    return True
 
 
 def _stored(flags: Flags, wanted: Wanted, storage: Storage, provider: Provider) -> str:
     """Keep the key where it is safe, say where that is, and return the reference."""
-    from mini_llm.config.address import origin_of
+    from mini_llm.config import origin_of
 
     value = _value(flags, wanted, provider)
     stored = flags.credentials().store(
@@ -172,13 +187,20 @@ def _value(flags: Flags, wanted: Wanted, provider: Provider) -> str:
         flags.say("warning: the key stays in your shell's history; `--key` alone asks for it, `--key -` reads stdin")
         key = wanted.key
     elif interactive():
-        import typer
-
-        key = typer.prompt(f"Key for {wanted.name}", hide_input=True, err=True)
+        key = _asked(f"Key for {wanted.name}: ")
     else:
         ways = f"set {provider.key_env[0]}, or " if provider.key_env else ""
         raise UsageError(f"no key for {wanted.name}, and no terminal to ask on", hint=f"{ways}pipe it in: `--key -`")
     return _checked(key.strip(), wanted.name)
+
+
+def _asked(question: str) -> str:
+    from getpass import getpass  # turns the echo off before it asks, unlike the framework's prompt
+
+    try:
+        return getpass(question)
+    except EOFError:
+        return ""
 
 
 def _checked(key: str, name: str) -> str:

@@ -12,9 +12,12 @@ from mini_llm.errors import UnknownModelError
 
 
 class Aliases(Listing):
-    """`alias NAME TARGET…` sets."""
+    """`alias NAME TARGET…` sets, `alias NAME` shows."""
 
-    otherwise = "set"
+    def meant(self, args: list[str]) -> str:
+        """Return the command that is meant when none is named."""
+        named = [word for word in args if not word.startswith("-")]
+        return super().meant(args) or ("show" if len(named) == 1 else "set")
 
 
 app = new_app(
@@ -31,7 +34,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The short name")]
 
 @app.callback()
 def root() -> None:
-    """Give a model, or a chain of models, a short name. `alias NAME TARGET...` is `alias set`."""
+    """Give a model, or a chain of models, a short name. `alias NAME TARGET...` sets it."""
 
 
 @app.command("list", cls=Command)

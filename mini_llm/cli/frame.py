@@ -150,19 +150,18 @@ class Command(Page, TyperCommand):
 
 
 class Group(Page, TyperGroup):
-    """A command with commands below it. `when_empty` runs when none is named; `otherwise` when no name fits."""
-
-    when_empty = ""
-    otherwise = ""
+    """A command with commands below it."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put in the command that is meant when none is named."""
         first = args[0] if args else ""
-        meant = self.when_empty if not first or first.startswith("-") else self.otherwise
-        meant = meant or ("--help" if not args and not self.invoke_without_command else "")
-        if meant and first not in self.commands and first not in ("-h", "--help"):
+        if first not in self.commands and first not in ("-h", "--help") and (meant := self.meant(args)):
             args = [meant, *args]
         return super().parse_args(ctx, args)
+
+    def meant(self, args: list[str]) -> str:
+        """Return the command that is meant when none is named."""
+        return "--help" if not args and not self.invoke_without_command else ""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """List the commands, each with its first sentence whole."""
@@ -180,7 +179,9 @@ class Group(Page, TyperGroup):
 class Listing(Group):
     """A group that lists when nothing else is said."""
 
-    when_empty = "list"
+    def meant(self, args: list[str]) -> str:
+        """Return `list`, but not in front of a name."""
+        return "list" if not args or args[0].startswith("-") else ""
 
 
 class Door(Group):

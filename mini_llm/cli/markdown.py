@@ -94,7 +94,7 @@ class Painter:
 
     def feed(self, text: str) -> None:
         """Print what has become whole."""
-        for block in self._blocks.feed(text):
+        for block in self._blocks.feed(output.clean(text)):
             self._paint(block)
 
     def close(self) -> None:
