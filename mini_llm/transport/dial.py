@@ -28,6 +28,21 @@ class Dialer:
 
     async def dial(self, origin: Origin, proxy: Proxy | None, connection: Callable[[], Connection]) -> Connection:
         """Return a connection ready for its first exchange; raise NetworkError, TLSError or ResetByPeerError."""
+        whole = self._trust.whole
+        try:
+            return await self._dial_once(origin, proxy, connection)
+        except TLSError as error:
+            if whole or not reasons.is_certificate(error.__cause__):
+                raise
+        await self._trust.complete()
+        return await self._dial_once(origin, proxy, connection)
+
+    async def close(self) -> None:
+        """Give up what is still asked of the resolver."""
+        await self._resolver.close()
+
+    async def _dial_once(self, origin: Origin, proxy: Proxy | None, connection: Callable[[], Connection]) -> Connection:
+        """Find an address, connect, and make it safe."""
         peer = proxy.origin if proxy else origin
         try:
             if origin.socket:
@@ -40,10 +55,6 @@ class Dialer:
             via = f" (the proxy for {origin.label})" if proxy else ""
             raise NetworkError(f"cannot reach {peer.label}{via}: {reasons.of(error)}") from error
         return await self._dial_over(sock, origin, proxy, connection)
-
-    async def close(self) -> None:
-        """Give up what is still asked of the resolver."""
-        await self._resolver.close()
 
     async def _dial_over(
         self, sock: socket.socket, origin: Origin, proxy: Proxy | None, connection: Callable[[], Connection]

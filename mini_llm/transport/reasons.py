@@ -34,6 +34,13 @@ def hint(error: BaseException) -> str:
     )
 
 
+def is_certificate(error: BaseException | None) -> bool:
+    """Return whether the peer's certificate was refused."""
+    import ssl  # not for plain http
+
+    return isinstance(error, ssl.SSLCertVerificationError)
+
+
 def is_tls(error: BaseException) -> bool:
     """Return whether the error comes from TLS."""
     import ssl  # not for plain http
