@@ -34,6 +34,8 @@ class Parser:
             chunk = self._with_plain_newlines(chunk)
         buffer = self._buffer
         seen = len(buffer)
+        if not seen and chunk.endswith(b"\n\n"):  # whole events, as nearly every chunk is
+            return self._events(chunk[:-2])
         buffer += chunk
         end = buffer.rfind(b"\n\n", seen - 1 if seen else 0)
         if end < 0:
@@ -69,6 +71,10 @@ class Parser:
             # The two shapes nearly every stream is made of; anything else takes the long way.
             if block.startswith(b"data: ") and b"\n" not in block:
                 found.append(Event("", block[6:]))
+                continue
+            first, _, second = block.partition(b"\n")
+            if first.startswith(b"event: ") and second.startswith(b"data: ") and b"\n" not in second:
+                found.append(Event(first[7:].decode("utf-8", "replace"), second[6:]))
             elif event := _event(block):
                 found.append(event)
         return found

@@ -68,9 +68,11 @@ _NO_MODEL = re.compile(
 )
 _BAD_KEY = re.compile(r"api key (?:not valid|is invalid|expired)|(?:invalid|incorrect) api key", re.IGNORECASE)
 _FLAGGED = re.compile(r"content (?:management|filtering) policy|flagged (?:by|for) .{0,40}moderation", re.IGNORECASE)
-_TRY_AGAIN = re.compile(r"(?:try again|retry) (?:in|after) (?:(\d+)m(?!s))?\s*(?:([\d.]+)\s*(ms|s))?", re.IGNORECASE)
+_TRY_AGAIN = re.compile(
+    r"(?:try again|retry) (?:in|after) (?:(\d{1,6})m(?!s))?\s*(?:(\d{1,9}(?:\.\d{1,9})?)\s*(ms|s))?", re.IGNORECASE
+)
 _PAGE = re.compile(rb"\s*<(?:!doctype|html|head|body|\?xml)", re.IGNORECASE)
-_DURATION = re.compile(r"([\d.]+)s")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
 
 
 def decode(
@@ -229,8 +231,7 @@ def _told_wait(kind: type[UpstreamError], body: object, message: str) -> float |
             return retry_after(str(source["retry_after"]))
     if (found := _TRY_AGAIN.search(message)) and (found[1] or found[2]):
         unit = 0.001 if (found[3] or "").lower() == "ms" else 1.0
-        seconds = retry_after(found[2]) if found[2] else 0.0
-        return None if seconds is None else min(60.0 * int(found[1] or 0) + seconds * unit, LONGEST_WAIT)
+        return min(60.0 * int(found[1] or 0) + unit * float(found[2] or 0), LONGEST_WAIT)
     return None
 
 

@@ -59,24 +59,26 @@ class _Reader:
         self._reason: object = None
         self._sequence = ""
 
-    def read(self, event: object, name: str) -> Iterator[Delta]:
+    def read(self, event: object, name: str) -> list[Delta]:
+        """Return the deltas of one event, in a list: generators would cost more than the reading itself."""
         if not isinstance(event, dict):
             raise ProtocolError("an event of the stream is not a JSON object")
         match event.get("type") or name:
             case "content_block_delta":
-                yield from self._delta(event)
+                return self._delta(event)
             case "content_block_start":
-                yield from self._start(event)
+                return list(self._start(event))
             case "content_block_stop":
-                yield from self._stop(event)
+                return list(self._stop(event))
             case "message_start":
-                yield self._begin(loose.object_of(event.get("message")))
+                return [self._begin(loose.object_of(event.get("message")))]
             case "message_delta":
                 self._message_delta(event)
             case "message_stop":
                 self.stopped = self.ended = True
             case "error":
                 raise failures.inside(event)
+        return []
 
     def finish(self) -> Delta:
         """Return why the answer ended, and what it used."""
@@ -123,25 +125,26 @@ class _Reader:
                 call = ToolCallDelta(block.call, identity, loose.text(raw.get("name")))
                 yield Delta(tool_call=call, block=index)
 
-    def _delta(self, event: Json) -> Iterator[Delta]:
+    def _delta(self, event: Json) -> list[Delta]:
         delta = event.get("delta")
         if not isinstance(delta, dict):
-            return
+            return []
         index, kind = loose.count(event.get("index")), delta.get("type")
         if kind == "text_delta":
-            if text := loose.text(delta.get("text")):
-                yield Delta(text=text, block=index)
-        elif kind == "thinking_delta":
-            if text := loose.text(delta.get("thinking")):
-                yield Delta(reasoning=text, block=index)
-        elif kind == "signature_delta":
-            if signature := loose.text(delta.get("signature")):
-                yield Delta(signature=signature, block=index)
-        elif kind == "citations_delta":
-            if citation := loose.object_of(delta.get("citation")):
-                yield Delta(citations=(citation,), block=index)
-        elif (block := self._open.get(index)) and (piece := block.grow(delta)) and block.call is not None:
-            yield Delta(tool_call=ToolCallDelta(block.call, arguments=piece), block=index)
+            text = loose.text(delta.get("text"))
+            return [Delta(text=text, block=index)] if text else []
+        if kind == "thinking_delta":
+            text = loose.text(delta.get("thinking"))
+            return [Delta(reasoning=text, block=index)] if text else []
+        if kind == "signature_delta":
+            signature = loose.text(delta.get("signature"))
+            return [Delta(signature=signature, block=index)] if signature else []
+        if kind == "citations_delta":
+            citation = loose.object_of(delta.get("citation"))
+            return [Delta(citations=(citation,), block=index)] if citation else []
+        if (block := self._open.get(index)) and (piece := block.grow(delta)) and block.call is not None:
+            return [Delta(tool_call=ToolCallDelta(block.call, arguments=piece), block=index)]
+        return []
 
     def _stop(self, event: Json) -> Iterator[Delta]:
         index = loose.count(event.get("index"))

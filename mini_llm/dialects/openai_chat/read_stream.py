@@ -87,30 +87,32 @@ class _Reader:
         """Whether every choice has said why it ended."""
         return bool(self.choices) and all(choice.finish for choice in self.choices.values())
 
-    def read(self, chunk: object, name: str) -> Iterator[Delta]:
+    def read(self, chunk: object, name: str) -> list[Delta]:
+        """Return the deltas of one event, in a list: generators would cost more than the reading itself."""
         if not isinstance(chunk, dict):
             raise ProtocolError("an event of the stream is not a JSON object")
         if chunk.get("error") or name == _ERROR_EVENT:
             raise failures.inside(chunk)
-        if not self._began and (chunk.get("choices") or chunk.get("id")):  # Azure sends an empty one first
+        found: list[Delta] = []
+        choices = chunk.get("choices")
+        if not self._began and (choices or chunk.get("id")):  # Azure sends an empty one first
             self._began = True
             self._id = loose.text(chunk.get("id"))
-            yield Delta(
-                id=self._id,
-                model=loose.text(chunk.get("model")),
-                created=loose.count(chunk.get("created")),
-            )
-        groq = chunk.get("x_groq")
-        raw_usage = chunk.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
-        if raw_usage and (usage := decode_usage(raw_usage, chunk)):
-            self._usage = usage
-        choices = chunk.get("choices")
+            model, created = loose.text(chunk.get("model")), loose.count(chunk.get("created"))
+            found.append(Delta(id=self._id, model=model, created=created))
+        if usage := chunk.get("usage") or chunk.get("x_groq"):
+            self._keep_usage(usage.get("usage") or usage if isinstance(usage, dict) else None, chunk)
         if isinstance(choices, list):
             for raw in choices:
                 if isinstance(raw, dict):
-                    yield from self._choice(raw)
+                    self._choice(raw, found)
+        return found
 
-    def _choice(self, raw: Json) -> Iterator[Delta]:
+    def _keep_usage(self, raw: object, chunk: Json) -> None:
+        if usage := decode_usage(raw, chunk):
+            self._usage = usage
+
+    def _choice(self, raw: Json, found: list[Delta]) -> None:
         index = raw.get("index")
         if type(index) is not int:
             index = 0
@@ -122,38 +124,23 @@ class _Reader:
             # A whole message in place of deltas; one after or beside them only repeats them.
             delta = None if choice.words else raw.get("message")
         if isinstance(delta, dict):
-            yield from _thoughts(delta, index)
-            text = delta.get("content")
+            content = delta.get("content")
+            text = content if isinstance(content, str) else content_text(content)
+            only_text = len(delta) == 1 and text is content
+            if not only_text:
+                _thoughts(delta, index, found)
             logprobs = raw.get("logprobs")
-            if logprobs:
-                logprobs = loose.objects(loose.object_of(logprobs).get("content"))
-            if text and not isinstance(text, str):
-                text = content_text(text)
             if text or logprobs:
                 choice.words = True
-                yield Delta(text=text or "", choice=index, logprobs=tuple(logprobs or ()))
-            if len(delta) > 1 or "content" not in delta:
-                yield from self._rest(delta, choice, index)
+                kept = loose.objects(loose.object_of(logprobs).get("content")) if logprobs else ()
+                if text or kept:
+                    found.append(Delta(text=text, choice=index, logprobs=tuple(kept)))
+            if not only_text:
+                _rest(delta, choice, index, found)
         if reason := raw.get("finish_reason"):
             choice.finish = choice.finish or reason
             if reason == "error":
                 finish_reason(reason, calls=False, refused=False)
-
-    def _rest(self, delta: Json, choice: _Choice, index: int) -> Iterator[Delta]:
-        """Yield what stands in few deltas: calls, a refusal, sound, pictures, sources."""
-        if refusal := loose.text(delta.get("refusal")):
-            choice.refused = True
-            yield Delta(refusal=refusal, choice=index)
-        for raw in loose.objects(delta.get("tool_calls")):
-            yield Delta(tool_call=_tool_call(raw, choice), choice=index)
-        if isinstance(function := delta.get("function_call"), dict) and any(function.values()):
-            yield Delta(tool_call=_tool_call({"function": function}, choice), choice=index)
-        if citations := loose.objects(delta.get("annotations")):
-            yield Delta(citations=tuple(citations), choice=index)
-        whole: tuple[Part | None, ...] = (*pictures(delta), sound(delta), kept_fields(delta))
-        for part in whole:
-            if part:
-                yield Delta(part=part, choice=index)
 
     def end(self) -> Iterator[Delta]:
         """Yield the finish reasons, then the usage. Raises TruncatedError if a choice never ended."""
@@ -168,17 +155,32 @@ class _Reader:
             yield Delta(usage=self._usage)
 
 
-def _thoughts(delta: Json, index: int) -> Iterator[Delta]:
-    """Yield the reasoning of a delta; signed and encrypted entries as whole parts."""
-    if "reasoning_details" in delta:
+def _thoughts(delta: Json, index: int, found: list[Delta]) -> None:
+    """Add the reasoning of a delta; hidden and encrypted entries as whole parts."""
+    if delta.get("reasoning_details"):
         for part in reasoning_parts(delta):
             if part.encrypted or part.redacted:
-                yield Delta(part=part, choice=index)
+                found.append(Delta(part=part, choice=index))
             else:
-                yield Delta(reasoning=part.text, signature=part.signature, summary=part.summary, choice=index)
-        return
-    if text := plain_reasoning(delta):
-        yield Delta(reasoning=text, choice=index)
+                found.append(Delta(reasoning=part.text, signature=part.signature, summary=part.summary, choice=index))
+    elif text := plain_reasoning(delta):
+        found.append(Delta(reasoning=text, choice=index))
+
+
+def _rest(delta: Json, choice: _Choice, index: int, found: list[Delta]) -> None:
+    """Add what stands in few deltas: calls, a refusal, sound, pictures, sources."""
+    if refusal := loose.text(delta.get("refusal")):
+        choice.refused = True
+        found.append(Delta(refusal=refusal, choice=index))
+    if calls := delta.get("tool_calls"):
+        found += [Delta(tool_call=_tool_call(raw, choice), choice=index) for raw in loose.objects(calls)]
+    if isinstance(function := delta.get("function_call"), dict) and any(function.values()):
+        found.append(Delta(tool_call=_tool_call({"function": function}, choice), choice=index))
+    if citations := loose.objects(delta.get("annotations")):
+        found.append(Delta(citations=tuple(citations), choice=index))
+    if delta.get("images") or delta.get("audio") or delta.get("extra_content"):
+        whole: tuple[Part | None, ...] = (*pictures(delta), sound(delta), kept_fields(delta))
+        found += [Delta(part=part, choice=index) for part in whole if part]
 
 
 def _tool_call(raw: Json, choice: _Choice) -> ToolCallDelta:

@@ -32,8 +32,11 @@ def reasoning_parts(message: Json) -> tuple[Reasoning, ...]:
 
 def plain_reasoning(message: Json) -> str:
     """Return the reasoning that stands in a field of its own, or (Mistral) in blocks of the content."""
-    told = next((value for name in PLAIN if (value := loose.text(message.get(name)))), "")
-    return told or "".join(map(block_reasoning, loose.objects(message.get("content"))))
+    for name in PLAIN:
+        if (value := message.get(name)) and isinstance(value, str):
+            return value
+    content = message.get("content")
+    return "".join(map(block_reasoning, loose.objects(content))) if isinstance(content, list) else ""
 
 
 def block_reasoning(block: Json) -> str:
