@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mini_llm.cli import output
+from mini_llm.cli import names, output
 from mini_llm.cli.frame import Command, Listing, examples, flags, new_app
 from mini_llm.errors import UnknownModelError
 
@@ -66,6 +66,7 @@ def set_(
     if strategy:
         value = {"targets": list(targets), "strategy": strategy}
     set_value(flags(ctx).paths(), join(("aliases", name)), value)
+    names.remember(flags(ctx).paths(), aliases={*flags(ctx).load().config.aliases, name})
     flags(ctx).say(f"{name} is now {' → '.join(targets)}")
 
 
@@ -90,6 +91,7 @@ def remove(ctx: typer.Context, name: Name) -> None:
 
     if not remove_value(flags(ctx).paths(), join(("aliases", name))):
         raise _unknown(name, list(flags(ctx).load().config.aliases))
+    names.remember(flags(ctx).paths(), aliases=set(flags(ctx).load().config.aliases) - {name})
     flags(ctx).say(f"removed {name}")
 
 

@@ -39,7 +39,7 @@ def completions(
         place.write_text(script, encoding="utf-8", newline="\n")
     except OSError as error:
         raise MiniLLMError(f"cannot write {place}: {error.strerror or error}") from error
-    names.remember(known.runtime())
+    names.remember_all(known.runtime())
     known.say(f"installed {place}{_next_step(wanted, place)}")
 
 

@@ -51,6 +51,7 @@ class Flags:
         from mini_llm.config import load
 
         if self.loaded is None:
+            self._check_named()
             self.loaded = load(self.paths(), environ=self.environ, cwd=Path.cwd())
             self._tell(self.loaded)
         return self.loaded
@@ -60,6 +61,7 @@ class Flags:
         from mini_llm.runtime import Runtime
 
         if self.opened is None:
+            self._check_named()
             config = Path(self.config) if self.config else None
             self.opened = Runtime.open(environ=self.environ, cwd=Path.cwd(), config=config, profile=self.profile)
             self.loaded = self.opened.loaded
@@ -104,6 +106,11 @@ class Flags:
         """Say what was noticed on the way."""
         for notice in self.opened.credentials.notices if self.opened else ():
             self.say(f"warning: {notice}")
+
+    def _check_named(self) -> None:
+        """A config that was named must be there; only `config set` and its like make one."""
+        if self.config and not Path(self.config).exists():
+            raise errors.ConfigError(f"there is no {self.config}", hint="check `--config`")
 
     def _tell(self, loaded: Loaded) -> None:
         for notice in loaded.notices:

@@ -44,7 +44,8 @@ def models(
     runtime = flags(ctx).runtime()
     found = _ordered(_matching(_found(runtime, provider, everything=everything), query), sort)
     if not (query or provider or everything):
-        names.remember(runtime, found)
+        names.remember_all(runtime)
+        names.remember(runtime.loaded.paths, models=[f"{model.provider}/{model.id}" for model in found])
     if as_json:
         output.json([_described(model) for model in found])
     elif found:

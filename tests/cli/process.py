@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import select
 import struct
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,6 +71,9 @@ class Terminal:
     """A pseudo-terminal of 80 columns with `mini-llm ARGS` running on it. `screen` is all that was written."""
 
     def __init__(self, home: Path, *args: str, environ: Mapping[str, str] | None = None) -> None:
+        import fcntl  # not there on Windows, where no test asks for a terminal
+        import termios
+
         self.screen = ""
         self._master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))

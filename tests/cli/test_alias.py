@@ -31,6 +31,14 @@ def test_show_and_remove(home: Path) -> None:
     assert run(home, "alias", "list").out == ""
 
 
+def test_the_shell_completes_a_new_alias(home: Path) -> None:
+    for name in ("smart", "fast"):
+        run(home, "alias", name, "groq/x")
+    assert (home / "cache" / "names" / "aliases").read_text() == "fast\nsmart\n"
+    run(home, "alias", "remove", "fast")
+    assert (home / "cache" / "names" / "aliases").read_text() == "smart\n"
+
+
 def test_an_unknown_alias_is_exit_7_with_the_nearest(home: Path) -> None:
     run(home, "alias", "fast", "groq/x")
     for command in ("show", "remove"):

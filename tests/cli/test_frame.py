@@ -78,6 +78,24 @@ def test_another_config_file_can_be_named_before_or_after_the_command(home: Path
     assert run(home, "config", "get", "default", "--config", str(other)).out == "groq/x\n"
 
 
+def test_a_config_file_that_was_named_must_be_there(home: Path, tmp_path: Path) -> None:
+    named = ["--config", str(tmp_path / "new.json")]
+    for command in (["status"], ["chat", "hi"], ["alias", "list"]):
+        assert run(home, *named, *command) == (2, "", f"error: there is no {named[1]}\nhint: check `--config`\n")
+    assert run(home, *named, "config", "set", "default", "groq/x").code == 0
+    assert run(home, *named, "config", "get", "default").out == "groq/x\n"
+
+
+def test_colour_can_be_forced_into_a_pipe(home: Path, lab: Callable[..., Provider]) -> None:
+    lab(Say("**bold**"))
+    for environ, styled in (
+        ({}, False),
+        ({"CLICOLOR_FORCE": "1"}, True),
+        ({"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}, False),
+    ):
+        assert ("\x1b[1m" in run(home, "chat", "hi", "--render", environ=environ).out) == styled
+
+
 def test_a_profile_is_a_config_of_its_own(home: Path) -> None:
     run(home, "--profile", "work", "config", "set", "default", "groq/x")
     assert run(home, "config", "get", "default", "--profile", "work").out == "groq/x\n"
