@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import orjson
 
-from mini_llm import dialects, sse
+from mini_llm import dialects
 from mini_llm.credentials import Credentials, Secret, origin_of
-from mini_llm.dialects import Dialect
+from mini_llm.dialects import TargetDialect
 from mini_llm.errors import AuthError, NotAnAPIError, ProtocolError, UpstreamError
 from mini_llm.providers import AUTH, Provider, Registry
 from mini_llm.routing import Target
@@ -40,7 +40,7 @@ class Request(NamedTuple):
 class Reply:
     """A 2xx answer, its body still on the wire."""
 
-    def __init__(self, provider: Provider, dialect: Dialect, response: Response) -> None:
+    def __init__(self, provider: Provider, dialect: TargetDialect, response: Response) -> None:
         self.provider = provider
         self.dialect = dialect
         self.response = response
@@ -66,7 +66,7 @@ class Reply:
 
     def deltas(self) -> AsyncGenerator[Delta, None]:
         """Return the answer as it streams, decoded."""
-        return self.dialect.decode_stream(sse.events(self.response.chunks()))
+        return self.dialect.decode_stream(self.dialect.events(self.response.chunks()))
 
 
 class Upstream:
@@ -85,7 +85,7 @@ class Upstream:
         CredentialError if there is no key.
         """
         provider = self._registry.get(target.provider)
-        dialect = dialects.get(provider.dialect)
+        dialect = dialects.of_target(provider.dialect)
         path = request.path or provider.paths.get("chat") or dialect.path(target.model, stream=request.stream)
         url = provider.base_url + path.replace("{model}", target.model)
         try:
@@ -104,7 +104,7 @@ class Upstream:
 
     async def get_json(self, provider: Provider, path: str, *, timeouts: Timeouts) -> Json:
         """Return what a GET of *path* at *provider* answers (its list of models, say)."""
-        dialect = dialects.get(provider.dialect)
+        dialect = dialects.of_target(provider.dialect)
         try:
             async with self._transport.send(
                 "GET", provider.base_url + path, headers=await self._headers(provider, dialect), timeouts=timeouts
@@ -115,7 +115,7 @@ class Upstream:
             self._tell(provider, error)
             raise
 
-    async def _headers(self, provider: Provider, dialect: Dialect) -> list[tuple[str, str]]:
+    async def _headers(self, provider: Provider, dialect: TargetDialect) -> list[tuple[str, str]]:
         headers = {
             "content-type": "application/json",
             "user-agent": USER_AGENT,
@@ -145,7 +145,7 @@ class Upstream:
             error.hint = error.hint or f"check its key: `mini-llm providers test {provider.name}`"
 
 
-async def _refuse_failure(provider: Provider, dialect: Dialect, response: Response) -> None:
+async def _refuse_failure(provider: Provider, dialect: TargetDialect, response: Response) -> None:
     """Raise what the status and the type of the answer amount to, if it is not one to go on with."""
     kind = response.headers.get("content-type").partition(";")[0].strip().lower()
     if 200 <= response.status < 300:

@@ -180,7 +180,7 @@ def _call(
 def _body(request: ChatRequest, provider: Provider, target: Target) -> Body:
     """Write *request* in the dialect of *provider*, less what it does not take."""
     kept, dropped = dialects.without(request, provider.drop, dialect=provider.dialect)
-    encoded = dialects.get(provider.dialect).encode_request(kept._replace(model=target.model))
+    encoded = dialects.of_target(provider.dialect).encode_request(kept._replace(model=target.model))
     body, also = dialects.apply(encoded, provider.drop, provider.rename, dict(provider.defaults))
     return Body(orjson.dumps(body), (*dropped, *also))
 

@@ -1,4 +1,8 @@
-"""The wire formats: one module a dialect, every module with the functions of `Dialect`."""
+"""The wire formats: one module a dialect.
+
+Those in NAMES are spoken on both sides, by callers and by targets, and have all of `Dialect`. Those in TARGET_NAMES
+only targets speak: they have the half that is `TargetDialect`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from mini_llm.errors import ConfigError, MiniLLMError, UpstreamError
 from mini_llm.types import ChatRequest, ChatResponse, Delta, Json
 
 NAMES = ("openai_chat", "anthropic_messages")
+TARGET_NAMES = ("ollama",)
 SHORT_NAMES: Mapping[str, str] = {"openai": "openai_chat", "anthropic": "anthropic_messages"}
 
 # What a provider's file may name in `drop`: fields that steer an answer without changing what was asked for.
@@ -40,8 +45,8 @@ HINTS = frozenset({
 NAMED_TURNS = frozenset({"openai_chat"})
 
 
-class Dialect(Protocol):
-    """What every module here offers. A request is decoded from the wire and encoded to it; so is an answer."""
+class TargetDialect(Protocol):
+    """What every module here offers: a request is encoded for a target, what it answers is decoded."""
 
     @property
     def NAME(self) -> str: ...  # noqa: N802  a constant of the module
@@ -52,28 +57,35 @@ class Dialect(Protocol):
     def path(self, model: str, *, stream: bool) -> str:
         """Return what is appended to a provider's base URL."""
 
-    def decode_request(self, body: Json) -> ChatRequest:
-        """Read a caller's request. Raises UsageError that names the field."""
-
     def encode_request(self, request: ChatRequest) -> Json:
         """Write *request* for an upstream. Raises TranslationError for what cannot be said here."""
 
     def decode_response(self, body: Json) -> ChatResponse:
         """Read an upstream's answer. Raises ProtocolError on nonsense, UpstreamError for an error inside a 200."""
 
-    def encode_response(self, response: ChatResponse) -> Json:
-        """Write *response* for a caller."""
+    def events(self, chunks: AsyncIterable[bytes]) -> AsyncGenerator[sse.Event, None]:
+        """Cut the bytes of a stream into events; `sse.events` in most dialects."""
 
     def decode_stream(self, events: AsyncIterable[sse.Event]) -> AsyncGenerator[Delta, None]:
         """Read an upstream's stream. Raises TruncatedError when it ends without a finish reason."""
+
+    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+        """Return the error an upstream's failed answer stands for."""
+
+
+class Dialect(TargetDialect, Protocol):
+    """A dialect that callers speak too: their requests are decoded, answers are encoded for them."""
+
+    def decode_request(self, body: Json) -> ChatRequest:
+        """Read a caller's request. Raises UsageError that names the field."""
+
+    def encode_response(self, response: ChatResponse) -> Json:
+        """Write *response* for a caller."""
 
     def encode_stream(
         self, deltas: AsyncIterable[Delta], *, include_usage: bool = True, model: str = ""
     ) -> AsyncGenerator[bytes, None]:
         """Write a stream for a caller. An exception from *deltas* leaves with no ending written."""
-
-    def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-        """Return the error an upstream's failed answer stands for."""
 
     def encode_error(self, error: MiniLLMError, *, request_id: str) -> Json:
         """Return the body of a failed answer."""
@@ -83,11 +95,20 @@ class Dialect(Protocol):
 
 
 def get(name: str) -> Dialect:
-    """Return the dialect called *name* (or by its short name), loading it on first use."""
+    """Return the dialect called *name* (or by its short name) that callers speak, loading it on first use."""
+    return cast(Dialect, _loaded(name, NAMES))  # a module is the object; checked below
+
+
+def of_target(name: str) -> TargetDialect:
+    """Return the dialect called *name* that targets speak: any there is."""
+    return cast(TargetDialect, _loaded(name, (*NAMES, *TARGET_NAMES)))
+
+
+def _loaded(name: str, names: Collection[str]) -> object:
     module = SHORT_NAMES.get(name, name)
-    if module not in NAMES:
-        raise ConfigError(f"no dialect called {name!r}", hint=f"use one of: {', '.join(NAMES)}")
-    return cast(Dialect, import_module(f"{__name__}.{module}"))  # a module is the object; checked below
+    if module not in names:
+        raise ConfigError(f"no dialect called {name!r}", hint=f"use one of: {', '.join(names)}")
+    return import_module(f"{__name__}.{module}")
 
 
 def without(request: ChatRequest, drop: Collection[str], *, dialect: str = "") -> tuple[ChatRequest, tuple[str, ...]]:
@@ -136,6 +157,7 @@ def apply(
 
 
 if TYPE_CHECKING:  # the proof that each module is a Dialect
-    from mini_llm.dialects import anthropic_messages, openai_chat
+    from mini_llm.dialects import anthropic_messages, ollama, openai_chat
 
     _DIALECTS: tuple[Dialect, ...] = (openai_chat, anthropic_messages)
+    _OF_TARGETS: tuple[TargetDialect, ...] = (ollama,)

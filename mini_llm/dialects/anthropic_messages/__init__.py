@@ -11,6 +11,7 @@ from mini_llm.dialects.anthropic_messages.response import decode_response, encod
 from mini_llm.dialects.anthropic_messages.write_request import encode_request
 from mini_llm.dialects.anthropic_messages.write_stream import encode_stream
 from mini_llm.dialects.failures import decode as decode_error
+from mini_llm.sse import events
 
 __all__ = [
     "HEADERS",
@@ -24,6 +25,7 @@ __all__ = [
     "encode_request",
     "encode_response",
     "encode_stream",
+    "events",
     "path",
 ]
 

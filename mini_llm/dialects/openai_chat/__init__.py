@@ -11,6 +11,7 @@ from mini_llm.dialects.openai_chat.read_stream import decode_stream
 from mini_llm.dialects.openai_chat.response import decode_response, encode_response
 from mini_llm.dialects.openai_chat.write_request import encode_request
 from mini_llm.dialects.openai_chat.write_stream import encode_stream
+from mini_llm.sse import events
 
 __all__ = [
     "HEADERS",
@@ -24,6 +25,7 @@ __all__ = [
     "encode_request",
     "encode_response",
     "encode_stream",
+    "events",
     "path",
 ]
 
