@@ -66,6 +66,17 @@ class FailInside:
 
 
 @dataclass(frozen=True)
+class Bytes:
+    """Answer with *body* as it stands, *size* bytes at a time."""
+
+    body: bytes
+    content_type: str = "application/json"
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    size: int = 7
+
+
+@dataclass(frozen=True)
 class Silence:
     """Take the request and never answer; *headers* sends the head of a stream first."""
 
@@ -77,7 +88,7 @@ class Reset:
     """Take the request and reset the connection."""
 
 
-Step = Say | Call | Status | Cut | FailInside | Silence | Reset
+Step = Say | Call | Status | Bytes | Cut | FailInside | Silence | Reset
 
 
 @dataclass
@@ -177,6 +188,12 @@ class Provider:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 writer.transport.abort()
                 return False
+            case Bytes():
+                _head(writer, step.status, step.content_type, len(step.body), step.headers)
+                for start in range(0, len(step.body), step.size):
+                    writer.write(step.body[start : start + step.size])
+                    await writer.drain()
+                return True
             case Silence():
                 if step.headers:
                     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")

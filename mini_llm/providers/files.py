@@ -25,6 +25,7 @@ DIALECTS: Mapping[str, str] = {
     "responses": "openai_responses",
     "anthropic": "anthropic_messages",
     "gemini": "gemini",
+    "ollama": "ollama",
 }
 LIMIT = 64 * 1024
 TEXT, FLAG, TEXTS, PAIRS, TABLE = "a string", "true or false", "a list of strings", "a table of strings", "a table"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from mini_llm import dialects, sse
+from mini_llm import dialects
 from mini_llm.types import ChatResponse, Delta, Reasoning, Refusal, Text, ToolCall, Usage
 
 WIRE = Path(__file__).parents[3] / "shared" / "wire"
@@ -280,9 +280,10 @@ async def chunked(raw: bytes, cuts: Iterable[int] = ()) -> AsyncGenerator[bytes,
 def decoded(dialect: str, raw: bytes, cuts: Iterable[int] = (), into: list[Delta] | None = None) -> list[Delta]:
     """Decode a whole stream; what came before a failure stands in *into*."""
     deltas: list[Delta] = [] if into is None else into
+    ours = dialects.of_target(dialect)
 
     async def run() -> None:
-        async for delta in dialects.get(dialect).decode_stream(sse.events(chunked(raw, cuts))):
+        async for delta in ours.decode_stream(ours.events(chunked(raw, cuts))):
             deltas.append(delta)
 
     asyncio.run(run())

@@ -66,7 +66,8 @@ def stream(source: str, target: str, given: str) -> tuple[bytes, str]:
 
 def translated(kind: str, source: str, target: str, given: str) -> Any:
     """Return what *given* becomes, or the failure."""
-    ours, theirs = dialects.get(source), dialects.get(target)
+    ours: Any = dialects.of_target(source)
+    theirs: Any = dialects.of_target(target)
     try:
         if kind == "request":
             request, dropped = dialects.without(ours.decode_request(json.loads(given)), (), dialect=target)
@@ -89,8 +90,8 @@ def translated(kind: str, source: str, target: str, given: str) -> Any:
 
 
 def timeless(text: str) -> str:
-    """Return *text* without the moment it was written."""
-    return re.sub(r'"created": ?\d{10}', '"created":0', text)
+    """Return *text* without the moment it was written, and without the id made up for an answer that had none."""
+    return re.sub(r"(chatcmpl-|msg_)[0-9a-f]{24}", r"\1made-up", re.sub(r'"created": ?\d{10}', '"created":0', text))
 
 
 def said(error: MiniLLMError) -> str:

@@ -1,0 +1,78 @@
+"""The recordings of the dialects that only targets speak, each read plainly from its file, and by our dialect."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from tests.dialects.reading import WIRE, Meaning
+
+OURS = {"ollama": "ollama"}
+
+
+class Recording(NamedTuple):
+    """One recorded exchange."""
+
+    name: str
+    dialect: str
+    status: int
+    request: dict[str, Any]
+    response: dict[str, Any]
+
+    @property
+    def streams(self) -> bool:
+        """Whether the answer is a stream."""
+        return self.status == 200 and any(key in self.response for key in ("sse", "ndjson", "eventstream_base64"))
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes of the answer."""
+        if encoded := self.response.get("eventstream_base64"):
+            return base64.b64decode(encoded)
+        for key in ("sse", "ndjson", "text"):
+            if key in self.response:
+                return str(self.response[key]).encode()
+        return json.dumps(self.response["body"]).encode()
+
+
+def recordings() -> list[Recording]:
+    """Return the recordings; none where the folder is missing."""
+    if not (WIRE / "index.jsonl").exists():
+        return []
+    found = []
+    for line in (WIRE / "index.jsonl").read_text(encoding="utf-8").splitlines():
+        entry = json.loads(line)
+        if name := OURS.get(entry["dialect"]):
+            whole = json.loads((WIRE / entry["file"]).read_text(encoding="utf-8"))
+            file = entry["file"].removesuffix(".json")
+            found.append(Recording(file, name, entry["status"], whole["request"], whole["response"]))
+    return found
+
+
+def raw_meaning(recording: Recording) -> Meaning:
+    """Read an answer straight from its file."""
+    return _READERS[recording.dialect](recording)
+
+
+def _ollama(recording: Recording) -> Meaning:
+    lines = recording.response.get("ndjson", "").splitlines()
+    pieces = [json.loads(line) for line in lines if line] or [recording.response["body"]]
+    called = [call for piece in pieces for call in piece["message"].get("tool_calls") or ()]
+    calls = [(call.get("id") or "made up", call["function"]["name"], call["function"]["arguments"]) for call in called]
+    last = pieces[-1]
+    return Meaning(
+        "".join(piece["message"]["content"] for piece in pieces),
+        "".join(piece["message"].get("thinking", "") for piece in pieces),
+        _calls(calls),
+        "tool_calls" if calls else last["done_reason"],
+        (last["prompt_eval_count"], last["eval_count"], 0),
+    )
+
+
+def _calls(calls: Iterable[tuple[str, str, Any]]) -> tuple[tuple[str, str, str], ...]:
+    return tuple((identity, name, json.dumps(given, sort_keys=True)) for identity, name, given in calls)
+
+
+_READERS: dict[str, Callable[[Recording], Meaning]] = {"ollama": _ollama}

@@ -1,0 +1,52 @@
+"""The dialects that only targets speak, from the client to a real socket and back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mini_llm.types import Tool
+from tests.upstream import Bytes, Provider, Step
+from tests.world import World
+
+WEATHER = Tool("weather", "The weather", {"type": "object", "properties": {"city": {"type": "string"}}})
+
+
+def world(home: Path, provider: Provider, dialect: str, base: str = "", **settings: Any) -> World:
+    lab = {"baseUrl": provider.url.removesuffix("/v1") + base, "models": ["m"], "dialect": dialect, **settings}
+    return World(home, {}, {"providers": {"lab": lab}}, {"LAB_KEY": "sk-lab-0123456789abcdef"})
+
+
+def lines(*bodies: dict[str, Any]) -> Step:
+    return Bytes(b"".join(json.dumps(body).encode() + b"\n" for body in bodies), "application/x-ndjson")
+
+
+def test_ollama_answers_streams_calls_tools_and_fails(tmp_path: Path) -> None:
+    said = {"model": "m", "created_at": "2026-08-07T06:08:11Z"}
+    call = {"function": {"name": "weather", "arguments": {"city": "Paris"}}}
+    end = {"done": True, "done_reason": "stop", "prompt_eval_count": 5, "eval_count": 9}
+    whole = {**said, "message": {"role": "assistant", "content": "Hello"}, **end}
+    streamed = lines(
+        {**said, "message": {"role": "assistant", "content": "", "thinking": "Hm."}, "done": False},
+        {**said, "message": {"role": "assistant", "content": "Hel"}, "done": False},
+        {**said, "message": {"role": "assistant", "content": "lo", "tool_calls": [call]}, "done": False},
+        {**said, "message": {"role": "assistant", "content": ""}, **end},
+    )
+    with Provider(Bytes(json.dumps(whole).encode())) as provider:
+        answer = world(tmp_path, provider, "ollama", "/api").ask(model="lab/m", max_tokens=9)
+        assert (answer.text, answer.finish_reason) == ("Hello", "stop")
+        assert answer.usage and (answer.usage.input_tokens, answer.usage.output_tokens) == (5, 9)
+        assert provider.seen[0].path == "/api/chat"
+        assert provider.seen[0].body["options"] == {"num_predict": 9}
+        assert provider.seen[0].body["stream"] is False
+        provider.script = [streamed]
+        deltas, answer = world(tmp_path, provider, "ollama", "/api").stream(model="lab/m", tools=[WEATHER])
+        assert (answer.text, answer.reasoning, answer.finish_reason) == ("Hello", "Hm.", "tool_calls")
+        assert [(call.name, call.arguments) for call in answer.tool_calls] == [("weather", '{"city":"Paris"}')]
+        assert len(deltas) >= 5
+        provider.script = [Bytes(b'{"error":"model \'m\' not found"}', status=404)]
+        error = world(tmp_path, provider, "ollama", "/api").failure(model="lab/m")
+        assert error.code == "model_not_found"
+        provider.script = [lines({**said, "message": {"content": "Hel"}, "done": False})]
+        assert world(tmp_path, provider, "ollama", "/api").failure(model="lab/m", stream=True).code
