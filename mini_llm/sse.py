@@ -19,11 +19,15 @@ class Event(NamedTuple):
 
 
 class Parser:
-    """Turns chunks into events, in linear time however they are cut. Comments, ids and retry hints are skipped."""
+    """Turns chunks into events, in linear time however they are cut. Comments, ids and retry hints are skipped.
 
-    __slots__ = ("_after_cr", "_buffer", "_started")
+    With *bare*, a block that is JSON without `data:` before it is an event too: Google tells errors so.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_after_cr", "_bare", "_buffer", "_started")
+
+    def __init__(self, *, bare: bool = False) -> None:
+        self._bare = bare
         self._buffer = bytearray()
         self._after_cr = False
         self._started = False
@@ -77,6 +81,8 @@ class Parser:
                 found.append(Event(first[7:].decode("utf-8", "replace"), second[6:]))
             elif event := _event(block):
                 found.append(event)
+            elif self._bare and block[:1] == b"{":
+                found.append(Event("", block))
         return found
 
 
