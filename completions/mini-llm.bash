@@ -53,9 +53,13 @@ _mini_llm() {
         ' models:-q' | ' models:--query') kind='text' ;;
         ' models:--provider') kind='providers' ;;
         ' models:--sort') kind='words name price context' ;;
+        ' models:--config') kind='files' ;;
+        ' models:--profile') kind='text' ;;
         ' models update:--from') kind='files' ;;
         ' models update:--config') kind='files' ;;
         ' models update:--profile') kind='text' ;;
+        ' providers:--config') kind='files' ;;
+        ' providers:--profile') kind='text' ;;
         ' providers add:--key') kind='text' ;;
         ' providers add:--key-env') kind='text' ;;
         ' providers add:--key-cmd') kind='text' ;;
@@ -73,6 +77,8 @@ _mini_llm() {
         ' providers show:--profile') kind='text' ;;
         ' providers test:--config') kind='files' ;;
         ' providers test:--profile') kind='text' ;;
+        ' alias:--config') kind='files' ;;
+        ' alias:--profile') kind='text' ;;
         ' alias list:--config') kind='files' ;;
         ' alias list:--profile') kind='text' ;;
         ' alias set:--strategy') kind='words priority cost latency balanced' ;;
@@ -86,6 +92,8 @@ _mini_llm() {
         ' explain:--profile') kind='text' ;;
         ' status:--config') kind='files' ;;
         ' status:--profile') kind='text' ;;
+        ' config:--config') kind='files' ;;
+        ' config:--profile') kind='text' ;;
         ' config path:--config') kind='files' ;;
         ' config path:--profile') kind='text' ;;
         ' config show:--config') kind='files' ;;
@@ -114,7 +122,7 @@ _mini_llm() {
             ;;
         ' models')
             kind='words update'
-            [[ $now == -* ]] && kind='words -q --query --provider --all --sort --json --help'
+            [[ $now == -* ]] && kind='words -q --query --provider --all --sort --json --config --profile --quiet --verbose --no-color --help'
             ;;
         ' models update')
             kind='words '
@@ -122,7 +130,7 @@ _mini_llm() {
             ;;
         ' providers')
             kind='words add list remove show test'
-            [[ $now == -* ]] && kind='words --help'
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
             ;;
         ' providers add')
             kind='providers'
@@ -146,7 +154,7 @@ _mini_llm() {
             ;;
         ' alias')
             kind='words list set show remove'
-            [[ $now == -* ]] && kind='words --help'
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
             ;;
         ' alias list')
             kind='words '
@@ -174,7 +182,7 @@ _mini_llm() {
             ;;
         ' config')
             kind='words path show get set check schema trust'
-            [[ $now == -* ]] && kind='words --help'
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
             ;;
         ' config path')
             kind='words '

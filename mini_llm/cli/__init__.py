@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import typer
 
 from mini_llm.cli import frame, output
+from mini_llm.cli.flags import Flags
 from mini_llm.cli.report import report
 
 COMMANDS = {
@@ -46,9 +48,7 @@ def command() -> typer.core.TyperGroup:
     """Return the first level of the command line."""
     app = frame.new_app(Commands, invoke_without_command=True, epilog=EXIT_CODES)
     app.callback()(root)
-    group = typer.main.get_group(app)
-    group.params += frame.global_options(hidden=False)
-    return group
+    return typer.main.get_group(app)
 
 
 def root(
@@ -68,7 +68,7 @@ def root(
 def main(args: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
     output.prepare()
-    flags = frame.Flags(frame.environment())
+    flags = Flags(os.environ)
     try:
         group = command()
         with group.make_context("mini-llm", list(args), obj=flags) as ctx:

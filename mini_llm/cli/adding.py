@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from mini_llm.cli.frame import Command, Flags, interactive
+from mini_llm.cli.flags import Flags, interactive
+from mini_llm.cli.frame import Command
 from mini_llm.errors import CredentialError, UsageError
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from mini_llm.errors import LedgerError
 from mini_llm.types import Delta
 
 if TYPE_CHECKING:
-    from mini_llm.cli.frame import Flags
+    from mini_llm.cli.flags import Flags
     from mini_llm.runtime import Runtime
 
 WIDEST = 100  # columns of rendered text; longer lines are hard to read
@@ -108,8 +108,9 @@ class Screen:
         """Say what an ended answer cost, and how it ended if that was odd."""
         if answer.dropped:
             self._flags.say(f"note: {answer.provider} does not take {', '.join(answer.dropped)}; left out")
-        if answer.finish_reason in ENDINGS:
-            self._flags.say(f"note: {ENDINGS[answer.finish_reason]}")
+        ending = ENDINGS.get(answer.finish_reason, "" if answer.text or self._as_json else "the model sent no text")
+        if ending:
+            self._flags.say(f"note: {ending}")
         if output.is_terminal(sys.stdout) and output.is_terminal(sys.stderr) and not self._as_json:
             self._flags.say_dim(f"\n{_summary(answer)}")
 
@@ -242,4 +243,4 @@ def plan(runtime: Runtime, question: Question, *, as_json: bool, color: bool) ->
         output.json({**explain.described(decision), "input_tokens": tokens, "sent": False})
         return
     explain.tell(decision, as_json=False, color=color)
-    output.talk(f"about {tokens:,} tokens in; nothing was sent")
+    output.talk(f"about {max(tokens, 1):,} tokens in; nothing was sent")

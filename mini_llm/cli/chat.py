@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from mini_llm.cli import prompt
-from mini_llm.cli.frame import Command, Flags, examples, flags, new_app
+from mini_llm.cli.flags import Flags, flags
+from mini_llm.cli.frame import Command, new_app
+from mini_llm.cli.help import examples
 from mini_llm.errors import UsageError
 
 app = new_app()

@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 
 from mini_llm.cli import names, output, shells
-from mini_llm.cli.frame import Command, examples, flags, new_app
+from mini_llm.cli.flags import flags
+from mini_llm.cli.frame import Command, new_app
+from mini_llm.cli.help import examples
 from mini_llm.errors import MiniLLMError, UsageError
 
 app = new_app()

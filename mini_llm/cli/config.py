@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from mini_llm.cli import output
-from mini_llm.cli.frame import Command, Group, examples, flags, new_app
+from mini_llm.cli.flags import flags
+from mini_llm.cli.frame import Command, Group, new_app
+from mini_llm.cli.help import examples
 from mini_llm.errors import ConfigError, MiniLLMError, UsageError
 
 app = new_app(
@@ -84,7 +86,7 @@ def check(ctx: typer.Context) -> None:
     from mini_llm.config import check
 
     paths = flags(ctx).paths()
-    problems = check(paths, environ=flags(ctx).environ, cwd=Path.cwd())
+    problems = check(paths, environ=flags(ctx).environ, cwd=flags(ctx).folder())
     if problems:
         what = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise ConfigError(f"{what} in the config", problems=problems)
@@ -108,7 +110,7 @@ def trust(
     from mini_llm.config import project
 
     paths = flags(ctx).paths()
-    found = Path(file) if file else project.find(Path.cwd(), paths)
+    found = Path(file) if file else project.find(flags(ctx).folder(), paths)
     if found is None:
         raise UsageError(f"no {project.NAME} here or in a folder above")
     project.trust(found, paths)

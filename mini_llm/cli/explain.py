@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mini_llm.cli import output
-from mini_llm.cli.frame import Command, examples, flags, new_app
+from mini_llm.cli.flags import flags
+from mini_llm.cli.frame import Command, new_app
+from mini_llm.cli.help import examples
 
 if TYPE_CHECKING:
     from mini_llm.routing import Decision

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mini_llm.cli import names, output
-from mini_llm.cli.frame import Command, Flags, Group, examples, flags, new_app
+from mini_llm.cli.flags import Flags, flags
+from mini_llm.cli.frame import Command, Group, new_app
+from mini_llm.cli.help import examples
 from mini_llm.errors import UsageError
 
 if TYPE_CHECKING:

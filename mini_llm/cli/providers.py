@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mini_llm.cli import adding, output, setups
-from mini_llm.cli.frame import Command, Listing, examples, flags, new_app
+from mini_llm.cli.flags import flags
+from mini_llm.cli.frame import Command, Listing, new_app
+from mini_llm.cli.help import examples
 from mini_llm.errors import UnknownModelError
 
 if TYPE_CHECKING:

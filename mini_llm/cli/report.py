@@ -11,7 +11,7 @@ from mini_llm.cli import output
 from mini_llm.errors import ConfigError, MiniLLMError, NoProviderError, UpstreamError
 
 if TYPE_CHECKING:
-    from mini_llm.cli.frame import Flags
+    from mini_llm.cli.flags import Flags
 
 REPORT = "https://passy.ai/docs"
 INTERRUPTED = 130

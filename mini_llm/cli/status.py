@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mini_llm.cli import output, setups
-from mini_llm.cli.frame import Command, examples, flags, new_app
+from mini_llm.cli.flags import flags
+from mini_llm.cli.frame import Command, new_app
+from mini_llm.cli.help import examples
 from mini_llm.errors import MiniLLMError, NoProviderError
 
 if TYPE_CHECKING:

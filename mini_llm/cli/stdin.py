@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 
@@ -27,13 +28,13 @@ def read(*, limit: int, patient: bool, warn: Callable[[str], None]) -> bytes:
     # A thread, not select: works for Windows pipes too. os.read: a thread stuck in sys.stdin would crash the exit.
     Thread(target=_pump, args=(descriptor, chunks.put), daemon=True).start()
     try:
-        found = [chunks.get(timeout=None if patient else PATIENCE)]
+        found = [_wait(chunks) if patient else chunks.get(timeout=PATIENCE)]
     except Empty:
         warn(SILENT)
         return b""
     size = len(found[0])
     while found[-1]:
-        found.append(chunks.get())
+        found.append(_wait(chunks))
         size += len(found[-1])
         if size > limit:
             raise UsageError(f"stdin is too large: at most {limit >> 20} MB can be sent")
@@ -46,6 +47,12 @@ def _descriptor() -> int | None:
     except (OSError, ValueError):
         return None
     return None if descriptor is None or os.isatty(descriptor) else descriptor
+
+
+def _wait(chunks: SimpleQueue[bytes]) -> bytes:
+    while True:
+        with suppress(Empty):
+            return chunks.get(timeout=0.5)  # Windows hears Ctrl-C only between waits
 
 
 def _pump(descriptor: int, put: Callable[[bytes], None]) -> None:

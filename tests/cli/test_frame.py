@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from mini_llm import errors
-from mini_llm.cli import COMMANDS, frame
+from mini_llm.cli import COMMANDS
+from mini_llm.cli.flags import Flags
 from mini_llm.cli.report import report
 from tests.cli.process import MINI_LLM, Result, run, start, world
 from tests.upstream import Provider, Say, Status
@@ -137,7 +138,7 @@ def test_a_config_that_is_no_config_is_one_clear_error(content: bytes, home: Pat
 
 
 def test_a_bug_says_where_to_report_it(capsys: pytest.CaptureFixture[str]) -> None:
-    code = report(KeyError("x"), frame.Flags({}))
+    code = report(KeyError("x"), Flags({}))
     told = capsys.readouterr().err
     assert code == 1
     assert told.startswith("error: this is a bug in mini-llm: KeyError: 'x'\nhint: report it")
@@ -145,12 +146,12 @@ def test_a_bug_says_where_to_report_it(capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_ctrl_c_is_130_and_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert report(KeyboardInterrupt(), frame.Flags({})) == 130
+    assert report(KeyboardInterrupt(), Flags({})) == 130
     assert capsys.readouterr().err == ""
 
 
 def test_a_hint_of_several_lines_is_indented(capsys: pytest.CaptureFixture[str]) -> None:
-    report(errors.UsageError("what", hint="one\ntwo"), frame.Flags({}))
+    report(errors.UsageError("what", hint="one\ntwo"), Flags({}))
     assert capsys.readouterr().err == "error: what\nhint: one\n      two\n"
 
 
@@ -205,3 +206,26 @@ def test_text_that_a_stream_cannot_write_becomes_a_question_mark(home: Path, lab
     assert run(home, "chat", "hi", environ={"LC_ALL": "C"}).out == "snow ☃\n"
     as_json = run(home, "chat", "hi", "--json", environ={"PYTHONIOENCODING": "latin-1"})
     assert "snow \\u2603" in as_json.out
+
+
+def test_the_flags_that_work_everywhere_work_in_groups_too(home: Path) -> None:
+    for args in (
+        ["providers", "--quiet"],
+        ["providers", "--quiet", "list"],
+        ["models", "--quiet"],
+        ["alias", "--quiet"],
+    ):
+        assert run(home, *args) == Result(0, "", ""), args
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a folder in use cannot be removed there")
+def test_a_working_folder_that_was_removed_is_no_crash(home: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = f'cd "{gone}" && rmdir "{gone}" && exec "{sys.executable}" -P -c "$0" config set default groq/x'
+    code = "import sys; sys.path.insert(0, sys.argv.pop()); from mini_llm.__main__ import main; sys.exit(main())"
+    root = str(Path(__file__).parents[2])
+    done = subprocess.run(
+        ["sh", "-c", f'{command} "$1"', code, root], capture_output=True, env=world(home), check=False, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, f"set default in {home / 'config.json'}\n")
