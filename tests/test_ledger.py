@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import stat
+import subprocess
 import sys
 import threading
 import time
+from json import loads
 from pathlib import Path
 
 import apsw
@@ -149,3 +151,61 @@ def test_rows_wait_while_the_database_is_stuck_and_are_written_when_it_comes_bac
 def test_a_ledger_nobody_wrote_to_makes_no_file(tmp_path: Path) -> None:
     ledger_in(tmp_path).close()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        ENTRY._replace(usage=Usage(input_tokens=2**64 - 1, output_tokens=2**63)),
+        ENTRY._replace(usage=Usage(raw=loads('{"deep": ' + "[" * 400 + "]" * 400 + "}"))),
+        ENTRY._replace(usage=Usage(raw={"long": "x" * 10_000_000})),
+        ENTRY._replace(cost_nanos=10**30),
+        ENTRY._replace(tool="\ud800", model="\udcff", route="\udcff", request_id="\udcff"),
+    ],
+    ids=["counts", "depth", "length", "cost", "text"],
+)
+def test_no_row_a_provider_or_a_caller_can_cause_keeps_the_others_out(tmp_path: Path, strange: Entry) -> None:
+    ledger = ledger_in(tmp_path)
+    ledger.append(strange)
+    ledger.append(ENTRY._replace(request_id="ml-2"))
+    ledger.close()
+    assert ledger.totals().attempts == 2
+    assert (tmp_path / "ledger.db").stat().st_size < 1_000_000
+
+
+def test_sums_hold_whatever_providers_say_they_charged(tmp_path: Path) -> None:
+    ledger = ledger_in(tmp_path)
+    dear = ENTRY._replace(cost_nanos=10**18 - 1, usage=Usage(input_tokens=2**63 - 1))
+    for number in range(20):
+        ledger.append(dear._replace(request_id=f"ml-{number}"))
+    ledger.close()
+    assert ledger.totals().cost_nanos == 20 * (10**18 - 1)
+
+
+def test_too_many_waiting_rows_forbid_new_requests_but_lose_none_that_were_asked(tmp_path: Path) -> None:
+    door = threading.Event()
+
+    def open_when_allowed() -> Book:
+        if not door.is_set():
+            raise LedgerError("the disk is full")
+        return open_sqlite(tmp_path / "ledger.db")
+
+    ledger = Ledger(open_when_allowed)
+    ledger.check()
+    for number in range(10_001):
+        ledger.append(ENTRY._replace(request_id=f"ml-{number}"))
+    with pytest.raises(LedgerError, match="rows wait"):
+        ledger.check()
+    door.set()
+    ledger.close()
+    ledger.check()
+    assert ledger.totals().attempts == 10_001
+
+
+def test_a_process_that_ends_without_closing_still_writes_its_rows(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tests.test_ledger import ENTRY, ledger_in;"
+        "ledger_in(Path(sys.argv[1])).append(ENTRY)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=30)
+    assert ledger_in(tmp_path).totals().attempts == 1

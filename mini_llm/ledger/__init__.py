@@ -5,9 +5,11 @@ Money is integer nano-dollars; an unknown price is None. Prompts and answers are
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -88,13 +90,16 @@ class Ledger:
         """Why rows can't be written now, "" if they can."""
         return str(self._failure) if self._failure else ""
 
-    def append(self, entry: Entry) -> None:
-        """Hand *entry* to the writer. Raises LedgerError when too many rows wait for a database that is stuck."""
+    def check(self) -> None:
+        """Raise LedgerError when so many rows wait for a stuck database that nothing more should be spent."""
         if self._handed.qsize() + len(self._unwritten) >= MOST_WAITING:
             raise LedgerError(
                 f"{MOST_WAITING} rows wait to be written{f': {self.trouble}' if self.trouble else ''}",
                 hint="free space on the disk, or look at `mini-llm status`",
             )
+
+    def append(self, entry: Entry) -> None:
+        """Hand *entry* to the writer. Never refuses: what was asked has been paid for."""
         self._hand(entry)
 
     def remember(self, memos: Sequence[Memo]) -> None:
@@ -128,6 +133,7 @@ class Ledger:
             writer, self._writer = self._writer, None
         if writer is None:
             return
+        atexit.unregister(self._close_at_exit)
         self._handed.put(None)
         writer.join(CLOSING_SECONDS)
         if writer.is_alive() or self._unwritten:
@@ -138,7 +144,12 @@ class Ledger:
             if self._writer is None:
                 self._writer = threading.Thread(target=self._write, name="ledger", daemon=True)
                 self._writer.start()
+                atexit.register(self._close_at_exit)  # a daemon thread would die with the last rows in its hands
         self._handed.put(item)
+
+    def _close_at_exit(self) -> None:
+        with suppress(LedgerError):  # nobody is left to be told
+            self.close()
 
     def _write(self) -> None:
         book: Book | None = None

@@ -18,6 +18,9 @@ from mini_llm.types import Usage
 
 VERSION = 1
 BUSY_MS = 5000
+LARGEST = 2**63 - 1
+MOST_TOKENS = 10**12  # of one attempt, whatever a provider says: nine million such rows can still be summed
+LONGEST_RAW = 16 * 1024
 TABLE = """
 CREATE TABLE attempt (
   id INTEGER PRIMARY KEY,
@@ -63,9 +66,11 @@ INSERT INTO attempt (
 ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (request_id, attempt) DO NOTHING
 """
+# Dollars and the rest are summed apart: a sum of nano-dollars would pass 64 bits at nine billion dollars.
 TOTALS = """
 SELECT count(DISTINCT request_id), count(*), ifnull(sum(input_tokens), 0), ifnull(sum(output_tokens), 0),
-       ifnull(sum(cost_nanos), 0), count(*) FILTER (WHERE cost_nanos IS NULL AND input_tokens IS NOT NULL)
+       ifnull(sum(cost_nanos / 1000000000), 0), ifnull(sum(cost_nanos % 1000000000), 0),
+       count(*) FILTER (WHERE cost_nanos IS NULL AND input_tokens IS NOT NULL)
 FROM attempt WHERE time >= ?
 """
 
@@ -120,7 +125,10 @@ class SQLiteBook:
 
     def totals(self, since: float) -> Totals:
         """Sum the rows since the Unix time *since*."""
-        return Totals(*self._connection.execute(TOTALS, (since,)).get)
+        requests, attempts, tokens_in, tokens_out, dollars, rest, unpriced = self._connection.execute(
+            TOTALS, (since,)
+        ).get
+        return Totals(requests, attempts, tokens_in, tokens_out, dollars * 10**9 + rest, unpriced)
 
     def close(self) -> None:
         """Close the file."""
@@ -148,19 +156,20 @@ class SQLiteBook:
 
 
 def _row(entry: Entry) -> tuple[Any, ...]:
+    """Return *entry* as the table takes it. One that it would refuse would keep all others behind it out."""
     return (
         entry.time,
-        entry.request_id,
+        _text(entry.request_id),
         entry.attempt,
-        entry.route,
-        entry.provider,
-        entry.model,
+        _text(entry.route),
+        _text(entry.provider),
+        _text(entry.model),
         entry.status,
         entry.error,
-        entry.tool,
+        _text(entry.tool),
         *_tokens(entry.usage),
         entry.price_snapshot,
-        entry.cost_nanos,
+        None if entry.cost_nanos is None else min(entry.cost_nanos, LARGEST),
         entry.paid_by,
         entry.first_content,
         entry.seconds,
@@ -170,7 +179,7 @@ def _row(entry: Entry) -> tuple[Any, ...]:
 def _tokens(usage: Usage | None) -> tuple[Any, ...]:
     if usage is None:
         return (*[None] * 9, 0, None)
-    return (
+    counts = (
         usage.input_tokens,
         usage.cache_read_tokens,
         usage.cache_write_5m_tokens,
@@ -180,6 +189,19 @@ def _tokens(usage: Usage | None) -> tuple[Any, ...]:
         usage.output_tokens,
         usage.reasoning_tokens,
         usage.output_audio_tokens,
-        int(usage.estimated),
-        orjson.dumps(dict(usage.raw)).decode() if usage.raw else None,
     )
+    return (*(min(count, MOST_TOKENS) for count in counts), int(usage.estimated), _raw(usage))
+
+
+def _text(text: str) -> str:
+    """Return *text* without what is no UTF-8: half a surrogate pair from a command line."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _raw(usage: Usage) -> str | None:
+    """Return what the provider sent as JSON; nothing where that is no sensible size or depth."""
+    try:
+        written = orjson.dumps(dict(usage.raw)) if usage.raw else b""
+    except orjson.JSONEncodeError:
+        return None
+    return written.decode() if 0 < len(written) <= LONGEST_RAW else None
