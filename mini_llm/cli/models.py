@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mini_llm.types import Model, Price
 
 SORTS = ("name", "price", "context")
+SHORT = {"documents": "pdf", "json_schema": "json", "reasoning": "thinking"}
 UNKNOWN = 1 << 62  # sorts behind everything known
 app = new_app(
     Group,
@@ -51,7 +52,7 @@ def models(
     if as_json:
         output.json([_described(model) for model in found])
     elif found:
-        output.table(("MODEL", "CONTEXT", "CAN", "IN", "OUT"), [_row(one) for one in found], color=flags(ctx).colour())
+        output.table(("MODEL", "CONTEXT", "IN", "OUT", "CAN"), [_row(one) for one in found], color=flags(ctx).colour())
     _say_if_none(flags(ctx), found, query, everything=everything)
 
 
@@ -120,9 +121,9 @@ def _row(model: Model) -> tuple[str, str, str, str, str]:
     return (
         f"{model.provider}/{model.id}",
         _size(model.context_window),
-        " ".join(sorted(model.capabilities)),
         _dollars(price.input if price else None),
         _dollars(price.output if price else None),
+        " ".join(SHORT.get(word, word) for word in sorted(model.capabilities)),
     )
 
 
