@@ -14,9 +14,11 @@ from mini_llm import sse
 from mini_llm.errors import ConfigError, MiniLLMError, UpstreamError
 from mini_llm.types import ChatRequest, ChatResponse, Delta, Json
 
-NAMES = ("openai_chat", "anthropic_messages")
+NAMES = ("openai_chat", "openai_responses", "anthropic_messages")
 TARGET_NAMES = ("ollama",)
-SHORT_NAMES: Mapping[str, str] = {"openai": "openai_chat", "anthropic": "anthropic_messages"}
+SHORT_NAMES: Mapping[str, str] = {
+    "openai": "openai_chat", "responses": "openai_responses", "anthropic": "anthropic_messages",
+}  # fmt: skip
 
 # What a provider's file may name in `drop`: fields that steer an answer without changing what was asked for.
 TUNING: Mapping[str, str] = {
@@ -37,7 +39,8 @@ TUNING: Mapping[str, str] = {
 # Bookkeeping, cost and speed, never the answer itself: between two dialects these are left out, and named.
 HINTS = frozenset({
     "metadata", "service_tier", "cache_control", "context_management", "speed", "store", "prediction",
-    "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "stream_options", "usage",
+    "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier", "stream_options",
+    "usage", "include", "truncation", "client_metadata", "verbosity",
 })  # fmt: skip
 
 
@@ -157,7 +160,7 @@ def apply(
 
 
 if TYPE_CHECKING:  # the proof that each module is a Dialect
-    from mini_llm.dialects import anthropic_messages, ollama, openai_chat
+    from mini_llm.dialects import anthropic_messages, ollama, openai_chat, openai_responses
 
-    _DIALECTS: tuple[Dialect, ...] = (openai_chat, anthropic_messages)
+    _DIALECTS: tuple[Dialect, ...] = (openai_chat, openai_responses, anthropic_messages)
     _OF_TARGETS: tuple[TargetDialect, ...] = (ollama,)

@@ -14,9 +14,15 @@ import pytest
 
 from mini_llm import dialects
 from mini_llm.types import ChatResponse, Delta, Reasoning, Refusal, Text, ToolCall, Usage
+from tests.dialects import responses
 
 WIRE = Path(__file__).parents[3] / "shared" / "wire"
-OURS = {"openai-chat": "openai_chat", "mistral": "openai_chat", "anthropic-messages": "anthropic_messages"}
+OURS = {
+    "openai-chat": "openai_chat",
+    "mistral": "openai_chat",
+    "anthropic-messages": "anthropic_messages",
+    "openai-responses": "openai_responses",
+}
 
 
 class Meaning(NamedTuple):
@@ -94,6 +100,8 @@ def raw_meaning(recording: Recording) -> Meaning:
     """Read an answer straight from its file."""
     if recording.dialect == "anthropic_messages":
         return _raw_anthropic(recording)
+    if recording.dialect == "openai_responses":
+        return _raw_responses(recording)
     return _raw_openai(recording)
 
 
@@ -200,6 +208,19 @@ def _raw_anthropic(recording: Recording) -> Meaning:
         {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls"}[stop],
         (total, usage["output_tokens"], cached),
     )
+
+
+def _raw_responses(recording: Recording) -> Meaning:
+    if recording.streams:
+        said = responses.read_stream(_events(recording.response["sse"]))
+    else:
+        said = responses.read(recording.response["body"])
+    usage = None
+    if said.usage:
+        cached = said.usage.get("input_tokens_details", {}).get("cached_tokens", 0)
+        usage = (said.usage["input_tokens"], said.usage["output_tokens"], cached)
+    finish = _finish(said.finish, bool(said.calls), bool(said.refusal))
+    return Meaning(said.text, said.reasoning, _listed(said.calls), finish, usage, said.refusal)
 
 
 # ---- our words

@@ -95,7 +95,7 @@ def asked(request: ChatRequest) -> Any:
     """Return what a model would be told, leaving out what may differ between two dialects: where blocks begin."""
     told: list[tuple[str, str]] = []
     for message in request.messages:
-        for part in message.parts:
+        for part in sorted(message.parts, key=lambda part: isinstance(part, ToolCall)):
             if isinstance(part, Reasoning) or (isinstance(part, Opaque) and message.role == "assistant"):
                 continue  # other models are not told
             entry = (side(message), type(part).__name__)
@@ -129,7 +129,7 @@ def test_a_recorded_error_becomes_the_right_class(recording: Recording) -> None:
     expected = {401: "AuthError", 403: "AuthError", 429: "RateLimitError", 500: "ServerError"}.get(recording.status)
     if expected is None:
         too_long = "context-overflow" in recording.name or "context" in recording.name or "real-error" in recording.name
-        missing = recording.status == 404
+        missing = recording.status == 404 or "model-not-found" in recording.name
         expected = "ContextLengthError" if too_long else "ModelMissingError" if missing else "RejectedError"
     assert type(error).__name__ == expected, error.message
     assert error.upstream_status == recording.status
