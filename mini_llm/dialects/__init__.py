@@ -15,7 +15,7 @@ from mini_llm.errors import ConfigError, MiniLLMError, UpstreamError
 from mini_llm.types import ChatRequest, ChatResponse, Delta, Json
 
 NAMES = ("openai_chat", "openai_responses", "anthropic_messages")
-TARGET_NAMES = ("ollama",)
+TARGET_NAMES = ("cohere", "ollama")
 SHORT_NAMES: Mapping[str, str] = {
     "openai": "openai_chat", "responses": "openai_responses", "anthropic": "anthropic_messages",
 }  # fmt: skip
@@ -160,7 +160,7 @@ def apply(
 
 
 if TYPE_CHECKING:  # the proof that each module is a Dialect
-    from mini_llm.dialects import anthropic_messages, ollama, openai_chat, openai_responses
+    from mini_llm.dialects import anthropic_messages, cohere, ollama, openai_chat, openai_responses
 
     _DIALECTS: tuple[Dialect, ...] = (openai_chat, openai_responses, anthropic_messages)
-    _OF_TARGETS: tuple[TargetDialect, ...] = (ollama,)
+    _OF_TARGETS: tuple[TargetDialect, ...] = (cohere, ollama)

@@ -25,6 +25,7 @@ DIALECTS: Mapping[str, str] = {
     "responses": "openai_responses",
     "anthropic": "anthropic_messages",
     "gemini": "gemini",
+    "cohere": "cohere",
     "ollama": "ollama",
 }
 LIMIT = 64 * 1024

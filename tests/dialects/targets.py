@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from tests.dialects.reading import WIRE, Meaning
 
-OURS = {"ollama": "ollama"}
+OURS = {"cohere": "cohere", "ollama": "ollama"}
 
 
 class Recording(NamedTuple):
@@ -71,8 +71,28 @@ def _ollama(recording: Recording) -> Meaning:
     )
 
 
+def _cohere(recording: Recording) -> Meaning:
+    if recording.streams:
+        events = [json.loads(line[6:]) for line in recording.response["sse"].splitlines() if line.startswith("data: {")]
+        contents = [event["delta"]["message"]["content"] for event in events if event["type"] == "content-delta"]
+        text = "".join(content.get("text", "") for content in contents)
+        end = events[-1]["delta"]
+        called, thoughts, plan = [], "", ""
+    else:
+        end = recording.response["body"]
+        said = end["message"]
+        text = "".join(block.get("text", "") for block in said.get("content", ()))
+        thoughts = "".join(block.get("thinking", "") for block in said.get("content", ()))
+        called, plan = said.get("tool_calls", []), said.get("tool_plan", "")
+    functions = [(call["id"], call["function"]["name"], json.loads(call["function"]["arguments"])) for call in called]
+    reasons = {"COMPLETE": "stop", "MAX_TOKENS": "length", "TOOL_CALL": "tool_calls"}
+    billed = end["usage"]["billed_units"]
+    counted = (billed["input_tokens"], billed["output_tokens"], 0)
+    return Meaning(text + plan, thoughts, _calls(functions), reasons[end["finish_reason"]], counted)
+
+
 def _calls(calls: Iterable[tuple[str, str, Any]]) -> tuple[tuple[str, str, str], ...]:
     return tuple((identity, name, json.dumps(given, sort_keys=True)) for identity, name, given in calls)
 
 
-_READERS: dict[str, Callable[[Recording], Meaning]] = {"ollama": _ollama}
+_READERS: dict[str, Callable[[Recording], Meaning]] = {"cohere": _cohere, "ollama": _ollama}

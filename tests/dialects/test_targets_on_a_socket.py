@@ -22,6 +22,11 @@ def lines(*bodies: dict[str, Any]) -> Step:
     return Bytes(b"".join(json.dumps(body).encode() + b"\n" for body in bodies), "application/x-ndjson")
 
 
+def events(*bodies: dict[str, Any]) -> Step:
+    told = (f"event: {body['type']}\ndata: {json.dumps(body)}\n\n" for body in bodies)
+    return Bytes("".join(told).encode(), "text/event-stream")
+
+
 def test_ollama_answers_streams_calls_tools_and_fails(tmp_path: Path) -> None:
     said = {"model": "m", "created_at": "2026-08-07T06:08:11Z"}
     call = {"function": {"name": "weather", "arguments": {"city": "Paris"}}}
@@ -50,3 +55,42 @@ def test_ollama_answers_streams_calls_tools_and_fails(tmp_path: Path) -> None:
         assert error.code == "model_not_found"
         provider.script = [lines({**said, "message": {"content": "Hel"}, "done": False})]
         assert world(tmp_path, provider, "ollama", "/api").failure(model="lab/m", stream=True).code
+
+
+def test_cohere_answers_streams_calls_tools_and_fails(tmp_path: Path) -> None:
+    usage = {"billed_units": {"input_tokens": 5, "output_tokens": 9}, "tokens": {"input_tokens": 80}}
+    message = {"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}
+    whole = {"id": "1", "message": message, "finish_reason": "COMPLETE", "usage": usage}
+    call = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": ""}}
+    streamed = events(
+        {"type": "message-start", "id": "1", "delta": {"message": {"role": "assistant"}}},
+        {"type": "content-start", "index": 0, "delta": {"message": {"content": {"type": "thinking", "thinking": ""}}}},
+        {"type": "content-delta", "index": 0, "delta": {"message": {"content": {"thinking": "Hm."}}}},
+        {"type": "content-end", "index": 0},
+        {"type": "tool-plan-delta", "delta": {"message": {"tool_plan": "I look."}}},
+        {"type": "tool-call-start", "index": 0, "delta": {"message": {"tool_calls": call}}},
+        {
+            "type": "tool-call-delta",
+            "index": 0,
+            "delta": {"message": {"tool_calls": {"function": {"arguments": "{}"}}}},
+        },
+        {"type": "tool-call-end", "index": 0},
+        {"type": "message-end", "delta": {"finish_reason": "TOOL_CALL", "usage": usage}},
+    )
+    settings = {"auth": "bearer", "apiKey": "${LAB_KEY}"}
+    with Provider(Bytes(json.dumps(whole).encode())) as provider:
+        answer = world(tmp_path, provider, "cohere", "/v2", **settings).ask(model="lab/m", max_tokens=9)
+        assert (answer.text, answer.finish_reason) == ("Hello", "stop")
+        assert answer.usage and (answer.usage.input_tokens, answer.usage.output_tokens) == (5, 9)
+        assert provider.seen[0].path == "/v2/chat"
+        assert provider.seen[0].headers["authorization"].startswith("Bearer sk-lab")
+        provider.script = [streamed]
+        _, answer = world(tmp_path, provider, "cohere", "/v2", **settings).stream(model="lab/m", tools=[WEATHER])
+        assert (answer.text, answer.reasoning, answer.finish_reason) == ("I look.", "Hm.", "tool_calls")
+        assert [(call.id, call.name, call.arguments) for call in answer.tool_calls] == [("c1", "weather", "{}")]
+        provider.script = [Bytes(b'{"id":"1","message":"model \'m\' not found, make sure ..."}', status=404)]
+        assert world(tmp_path, provider, "cohere", "/v2", **settings).failure(model="lab/m").code == "model_not_found"
+        end = {"type": "message-end", "delta": {"finish_reason": "ERROR", "error": "it broke"}}
+        provider.script = [events({"type": "message-start", "id": "1"}, end)]
+        error = world(tmp_path, provider, "cohere", "/v2", **settings).failure(model="lab/m", stream=True)
+        assert (error.code, error.message) == ("upstream_server_error", "it broke")
