@@ -25,9 +25,11 @@ def reasoning_parts(message: Json) -> tuple[Reasoning, ...]:
     """Return the reasoning of a message or a delta. Details win over the plain text, which only repeats them."""
     details = tuple(part for detail in loose.objects(message.get("reasoning_details")) for part in _detail(detail))
     text = plain_reasoning(message)
-    if text and not any(part.text for part in details):
-        return (Reasoning(text), *details)
-    return details
+    if not text or any(part.text for part in details):
+        return details
+    if details and details[0].signature:  # a signature that streamed after its text
+        return (details[0]._replace(text=text), *details[1:])
+    return (Reasoning(text), *details)
 
 
 def plain_reasoning(message: Json) -> str:
@@ -45,14 +47,17 @@ def block_reasoning(block: Json) -> str:
     return inner if isinstance(inner, str) else "".join(loose.text(part.get("text")) for part in loose.objects(inner))
 
 
-def reasoning_fields(parts: Iterable[Part], *, signed: bool = True) -> Json:
-    """Return the fields that say *parts*; without *signed*, only what needs no one's signature."""
+def reasoning_fields(parts: Iterable[Part], *, signed: bool = True, first: int = 0) -> Json:
+    """Return the fields that say *parts*; without *signed*, only what needs no one's signature.
+
+    Details are numbered from *first* on: those of a stream with the same number would be taken for one.
+    """
     thoughts = [part for part in parts if isinstance(part, Reasoning) and (signed or not _is_sealed(part))]
     told = "".join(part.text for part in thoughts)
     fields: Json = {"reasoning_content": told} if told else {}
     if any(_is_sealed(part) for part in thoughts):
         entries = [entry for part in thoughts if (entry := _entry(part))]
-        fields["reasoning_details"] = [{**entry, "index": at} for at, entry in enumerate(entries)]
+        fields["reasoning_details"] = [{**entry, "index": at} for at, entry in enumerate(entries, first)]
     return fields
 
 
@@ -69,7 +74,8 @@ def _detail(detail: Json) -> tuple[Reasoning, ...]:
             return (Reasoning(id=identity, redacted=data, dialect=ANTHROPIC),)
         case "reasoning.encrypted" if data:
             # The whole entry is kept: its `format` says which vendor can read it.
-            return (Reasoning(id=identity, encrypted=loose.json_text(detail), dialect=NAME),)
+            whole = {name: value for name, value in detail.items() if name != "index"}
+            return (Reasoning(id=identity, encrypted=loose.json_text(whole), dialect=NAME),)
         case "reasoning.summary" if summary := loose.text(detail.get("summary")):
             return (Reasoning(summary, summary=True, id=identity),)
         case "reasoning.text" if signature:

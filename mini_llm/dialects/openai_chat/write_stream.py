@@ -52,13 +52,14 @@ async def encode_stream(
 class _Choice:
     """How far one choice has been written."""
 
-    __slots__ = ("calls", "finish", "length", "refused")
+    __slots__ = ("calls", "details", "finish", "length", "refused")
 
     def __init__(self) -> None:
         self.calls: dict[int, int] = {}
         self.finish: FinishReason | None = None
         self.refused = False
         self.length = 0
+        self.details = 0
 
 
 class _Writer:
@@ -119,7 +120,7 @@ def _rest(delta: Delta, choice: _Choice) -> Iterator[Json]:
     if delta.reasoning:
         yield {"reasoning_content": delta.reasoning}
     if delta.signature:
-        yield reasoning_fields([Reasoning(signature=delta.signature)])
+        yield _thought(Reasoning(signature=delta.signature), choice)
     if delta.refusal:
         choice.refused = True
         yield {"refusal": delta.refusal}
@@ -144,7 +145,7 @@ def _part(part: object, choice: _Choice) -> Iterator[Json]:
             whole = ToolCallDelta(-1 - index, part.id, part.name, part.arguments, part.kind, signature=part.signature)
             yield {"tool_calls": [_tool_call(whole, choice)]}
         case Reasoning():
-            if fields := reasoning_fields([part]):
+            if fields := _thought(part, choice):
                 yield fields
         case Image():
             yield {"images": [written_picture(part)]}
@@ -152,6 +153,12 @@ def _part(part: object, choice: _Choice) -> Iterator[Json]:
             yield {"audio": {"id": part.id, "data": part.data, "transcript": part.transcript}}
         case Opaque(dialect="openai_chat", raw=raw) if "type" not in raw:
             yield raw
+
+
+def _thought(part: Reasoning, choice: _Choice) -> Json:
+    fields = reasoning_fields([part], first=choice.details)
+    choice.details += len(fields.get("reasoning_details", ()))
+    return fields
 
 
 def _tool_call(piece: ToolCallDelta, choice: _Choice) -> Json:
