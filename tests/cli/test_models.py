@@ -63,6 +63,23 @@ def test_sorted_by_price_the_unknown_are_last(home: Path) -> None:
 
 def test_an_update_shows_what_changed(home: Path, tmp_path: Path) -> None:
     file = tmp_path / "data.json"
+    for dollars in (1, 3):
+        prices = {"input_mtok": dollars, "output_mtok": 5}
+        models = [{"id": f"m-{n}", "match": {"equals": f"m-{n}"}, "prices": prices} for n in range(2000)]
+        file.write_text(json.dumps([{"id": "openai", "name": "OpenAI", "models": models}]))
+        result = run(home, "models", "update", "--from", str(file))
+        assert result.code == 0
+    assert len(result.out.splitlines()) == 2000
+    assert result.out.startswith("openai/m-0\t$1.00 / $5.00\t$3.00 / $5.00\n")
+    assert result.err.endswith("; 2000 models changed\n")
+    again = run(home, "models", "update", "--from", str(file), "--json")
+    assert json.loads(again.out) == []
+    listed = run(home, "models", "--query", "m-7", environ={"OPENAI_API_KEY": "sk-none"}).out
+    assert listed.startswith("openai/m-7\t\t$3.00\t$5.00\t")
+
+
+def test_data_that_makes_no_sense_changes_nothing(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "data.json"
     file.write_text("[]")
     result = run(home, "models", "update", "--from", str(file))
     assert result.code == 5
