@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 DEPTH = 64
 
 # A half surrogate can only come from an escape; scanstring lets it pass.
-_GAP = re.compile(r"(?:[ \t\r\n]+|//[^\r\n]*|/\*.*?\*/)*+", re.DOTALL)
+_GAP = re.compile(r"(?:[ \t\r\n]+|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _WORD = re.compile(r"[-+]?[A-Za-z_$][\w$]*")
 _WORDS = {"true": True, "false": False, "null": None}
