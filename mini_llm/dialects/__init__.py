@@ -14,10 +14,11 @@ from mini_llm import sse
 from mini_llm.errors import ConfigError, MiniLLMError, UpstreamError
 from mini_llm.types import ChatRequest, ChatResponse, Delta, Json
 
-NAMES = ("openai_chat", "openai_responses", "anthropic_messages")
-TARGET_NAMES = ("cohere", "ollama")
+NAMES = ("openai_chat", "openai_responses", "anthropic_messages", "gemini")
+TARGET_NAMES = ("cohere", "mistral", "ollama")
 SHORT_NAMES: Mapping[str, str] = {
     "openai": "openai_chat", "responses": "openai_responses", "anthropic": "anthropic_messages",
+    "gemini": "gemini",
 }  # fmt: skip
 
 # What a provider's file may name in `drop`: fields that steer an answer without changing what was asked for.
@@ -160,7 +161,7 @@ def apply(
 
 
 if TYPE_CHECKING:  # the proof that each module is a Dialect
-    from mini_llm.dialects import anthropic_messages, cohere, ollama, openai_chat, openai_responses
+    from mini_llm.dialects import anthropic_messages, cohere, gemini, mistral, ollama, openai_chat, openai_responses
 
-    _DIALECTS: tuple[Dialect, ...] = (openai_chat, openai_responses, anthropic_messages)
-    _OF_TARGETS: tuple[TargetDialect, ...] = (cohere, ollama)
+    _DIALECTS: tuple[Dialect, ...] = (openai_chat, openai_responses, anthropic_messages, gemini)
+    _OF_TARGETS: tuple[TargetDialect, ...] = (cohere, mistral, ollama)

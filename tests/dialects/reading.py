@@ -14,7 +14,7 @@ import pytest
 
 from mini_llm import dialects
 from mini_llm.types import ChatResponse, Delta, Reasoning, Refusal, Text, ToolCall, Usage
-from tests.dialects import responses
+from tests.dialects import gemini, responses
 
 WIRE = Path(__file__).parents[3] / "shared" / "wire"
 OURS = {
@@ -22,6 +22,7 @@ OURS = {
     "mistral": "openai_chat",
     "anthropic-messages": "anthropic_messages",
     "openai-responses": "openai_responses",
+    "gemini-generate": "gemini",
 }
 
 
@@ -102,6 +103,8 @@ def raw_meaning(recording: Recording) -> Meaning:
         return _raw_anthropic(recording)
     if recording.dialect == "openai_responses":
         return _raw_responses(recording)
+    if recording.dialect == "gemini":
+        return _raw_gemini(recording)
     return _raw_openai(recording)
 
 
@@ -221,6 +224,13 @@ def _raw_responses(recording: Recording) -> Meaning:
         usage = (said.usage["input_tokens"], said.usage["output_tokens"], cached)
     finish = _finish(said.finish, bool(said.calls), bool(said.refusal))
     return Meaning(said.text, said.reasoning, _listed(said.calls), finish, usage, said.refusal)
+
+
+def _raw_gemini(recording: Recording) -> Meaning:
+    said = gemini.read(_events(recording.response["sse"]) if recording.streams else [recording.response["body"]])
+    return Meaning(
+        said.text, said.reasoning, _listed(said.calls), _finish(said.finish, bool(said.calls), False), said.usage
+    )
 
 
 # ---- our words

@@ -6,13 +6,16 @@ import json
 from typing import Any
 
 from mini_llm import sse
-from tests.dialects import responses
+from tests.dialects import gemini, responses
 
 
 def check(dialect: str, raw: bytes, *, whole: bool = True) -> None:
     """Fail unless *raw* is a valid stream; without *whole*, unless it is one that was cut off."""
     if dialect == "openai_responses":
         responses.check(raw, whole=whole)
+        return
+    if dialect == "gemini":
+        gemini.check(raw, whole=whole)
         return
     parser = sse.Parser()
     events = parser.feed(raw)

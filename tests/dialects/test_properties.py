@@ -117,7 +117,7 @@ def requests(draw: st.DrawFn, name: str) -> ChatRequest:
     )
 
 
-@BOTH
+@pytest.mark.parametrize("name", THOUGHTS)
 @given(data=st.data())
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_any_request_that_a_dialect_can_say_comes_back_the_same(name: str, data: st.DataObject) -> None:

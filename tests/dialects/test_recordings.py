@@ -131,6 +131,8 @@ def test_a_recorded_error_becomes_the_right_class(recording: Recording) -> None:
         too_long = "context-overflow" in recording.name or "context" in recording.name or "real-error" in recording.name
         missing = recording.status == 404 or "model-not-found" in recording.name
         expected = "ContextLengthError" if too_long else "ModelMissingError" if missing else "RejectedError"
+        if "authentication-error" in recording.name:
+            expected = "AuthError"
     assert type(error).__name__ == expected, error.message
     assert error.upstream_status == recording.status
     assert error.message and len(error.message) <= 500

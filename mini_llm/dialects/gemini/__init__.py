@@ -1,0 +1,48 @@
+"""Google's generateContent, of the Gemini API and of Vertex."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from mini_llm.dialects.failures import decode as decode_error
+from mini_llm.dialects.gemini.errors import encode_error, encode_error_event
+from mini_llm.dialects.gemini.framing import events
+from mini_llm.dialects.gemini.read_request import decode_request
+from mini_llm.dialects.gemini.read_stream import decode_stream
+from mini_llm.dialects.gemini.response import decode_response, encode_response
+from mini_llm.dialects.gemini.write_request import encode_request
+from mini_llm.dialects.gemini.write_stream import encode_stream
+
+__all__ = [
+    "HEADERS",
+    "NAME",
+    "decode_error",
+    "decode_request",
+    "decode_response",
+    "decode_stream",
+    "encode_error",
+    "encode_error_event",
+    "encode_request",
+    "encode_response",
+    "encode_stream",
+    "events",
+    "path",
+]
+
+NAME: str = "gemini"
+HEADERS: Mapping[str, str] = {}
+
+
+def path(model: str, *, stream: bool) -> str:
+    """Return where requests go below a provider's base URL. Tuned models keep their own kind: `tunedModels/x`."""
+    method = "streamGenerateContent?alt=sse" if stream else "generateContent"
+    return f"/{resource(model)}:{method}"
+
+
+def resource(model: str) -> str:
+    """Return the path of *model*, safe to stand in a URL."""
+    kind, slash, name = model.partition("/")
+    if not slash or kind not in ("models", "tunedModels"):
+        kind, name = "models", model
+    return f"{kind}/{quote(name, safe='@-._~')}"

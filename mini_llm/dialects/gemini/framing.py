@@ -1,0 +1,80 @@
+"""Cut the bytes of a stream into events: server-sent ones, or the JSON array that comes without `alt=sse`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, AsyncIterable
+
+from mini_llm import sse
+from mini_llm.errors import ProtocolError
+
+_OUTSIDE = re.compile(rb'[{}"]')
+_IN_STRING = re.compile(rb'["\\]')
+
+
+async def events(chunks: AsyncIterable[bytes]) -> AsyncGenerator[sse.Event, None]:
+    """Yield the events of *chunks* as they become whole. An error may stand between them as bare JSON."""
+    array: _Objects | None = None
+    parser = sse.Parser(bare=True)
+    begun = False
+    try:
+        async for chunk in chunks:
+            if not begun:
+                chunk = chunk.lstrip()
+                begun = bool(chunk)
+                array = _Objects() if chunk[:1] in (b"[", b"{") else None
+            for event in parser.feed(chunk) if array is None else array.feed(chunk):
+                yield event
+    finally:
+        await sse.close(chunks)
+    for event in parser.close():
+        yield event
+
+
+class _Objects:
+    """Finds the objects of an array, in linear time however it is cut."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._at = 0
+        self._depth = 0
+        self._quoted = False
+
+    def feed(self, chunk: bytes) -> list[sse.Event]:
+        """Return the objects that *chunk* completes. Raises ProtocolError when one is larger than 8 MiB."""
+        self._buffer += chunk
+        found = []
+        while (end := self._next()) is not None:
+            found.append(sse.Event("", bytes(self._buffer[:end])))
+            del self._buffer[:end]
+            self._at = 0
+        if not self._depth:
+            self._buffer.clear()
+            self._at = 0
+        if len(self._buffer) > sse.MAX_EVENT:
+            raise ProtocolError(f"an event of the stream is larger than {sse.MAX_EVENT // 1024 // 1024} MiB")
+        return found
+
+    def _next(self) -> int | None:
+        """Return where the object at the start of the buffer ends; None if it goes on. What is before it goes."""
+        while found := (_IN_STRING if self._quoted else _OUTSIDE).search(self._buffer, self._at):
+            self._at = found.end()
+            match found[0]:
+                case b'"':
+                    self._quoted = not self._quoted
+                case b"\\":
+                    if self._at == len(self._buffer):
+                        self._at = found.start()
+                        return None
+                    self._at += 1
+                case b"{":
+                    if not self._depth:
+                        del self._buffer[: found.start()]
+                        self._at = 1
+                    self._depth += 1
+                case b"}":
+                    self._depth = max(self._depth - 1, 0)
+                    if not self._depth:
+                        return self._at
+        self._at = len(self._buffer)
+        return None
