@@ -253,3 +253,17 @@ def test_functions_from_before_tools_are_understood() -> None:
     call, result = request.messages[1].parts[0], request.messages[2].parts[0]
     assert isinstance(call, ToolCall) and call.id == result.call_id  # type: ignore[union-attr]
     assert request.tools[0].name == "f" and request.tool_choice == ("tool", "f")
+
+
+def test_every_entry_of_a_streamed_list_is_numbered_as_the_official_client_demands() -> None:
+    source = {"type": "url_citation", "url_citation": {"url": "https://example.com", "title": "x"}}
+    picture = Image(url="https://example.com/a.png")
+    deltas = [Delta(citations=(source, source)), Delta(citations=(source,)), Delta(part=picture), Delta(part=picture)]
+    raw = encoded("openai_chat", [*deltas, Delta(finish_reason="stop")])
+    said = [json.loads(line[6:])["choices"][0]["delta"] for line in raw.decode().splitlines() if line[6:7] == "{"]
+    for name, numbers in (("annotations", [0, 1, 2]), ("images", [0, 1])):
+        assert [entry["index"] for delta in said for entry in delta.get(name, ())] == numbers
+    assert [delta.citations for delta in decoded("openai_chat", raw) if delta.citations] == [
+        (source, source),
+        (source,),
+    ]

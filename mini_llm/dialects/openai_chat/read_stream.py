@@ -177,7 +177,8 @@ def _rest(delta: Json, choice: _Choice, index: int, found: list[Delta]) -> None:
     if isinstance(function := delta.get("function_call"), dict) and any(function.values()):
         found.append(Delta(tool_call=_tool_call({"function": function}, choice), choice=index))
     if citations := loose.objects(delta.get("annotations")):
-        found.append(Delta(citations=tuple(citations), choice=index))
+        sources = ({name: value for name, value in citation.items() if name != "index"} for citation in citations)
+        found.append(Delta(citations=tuple(sources), choice=index))
     if delta.get("images") or delta.get("audio") or delta.get("extra_content"):
         whole: tuple[Part | None, ...] = (*pictures(delta), sound(delta), kept_fields(delta))
         found += [Delta(part=part, choice=index) for part in whole if part]

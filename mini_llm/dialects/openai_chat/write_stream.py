@@ -52,14 +52,15 @@ async def encode_stream(
 class _Choice:
     """How far one choice has been written."""
 
-    __slots__ = ("calls", "details", "finish", "length", "refused")
+    __slots__ = ("calls", "details", "finish", "images", "length", "refused", "sources")
 
     def __init__(self) -> None:
         self.calls: dict[int, int] = {}
         self.finish: FinishReason | None = None
         self.refused = False
         self.length = 0
-        self.details = 0
+        # How many entries of each list went out: openai-python refuses a list whose entries have no `index`.
+        self.details = self.images = self.sources = 0
 
 
 class _Writer:
@@ -129,7 +130,8 @@ def _rest(delta: Delta, choice: _Choice) -> Iterator[Json]:
     if delta.citations:
         found = [citation_of(citation, 0, choice.length) for citation in delta.citations]
         if kept := [citation for citation in found if citation]:
-            yield {"annotations": kept}
+            yield {"annotations": [{**citation, "index": at} for at, citation in enumerate(kept, choice.sources)]}
+            choice.sources += len(kept)
     if delta.part is not None:
         yield from _part(delta.part, choice)
 
@@ -148,7 +150,8 @@ def _part(part: object, choice: _Choice) -> Iterator[Json]:
             if fields := _thought(part, choice):
                 yield fields
         case Image():
-            yield {"images": [written_picture(part)]}
+            yield {"images": [{**written_picture(part), "index": choice.images}]}
+            choice.images += 1
         case Audio():
             yield {"audio": {"id": part.id, "data": part.data, "transcript": part.transcript}}
         case Opaque(dialect="openai_chat", raw=raw) if "type" not in raw:
