@@ -35,19 +35,26 @@ QUOTA = frozenset({"insufficient_quota", "billing_error", "billing_hard_limit_re
 CONTEXT = frozenset({"context_length_exceeded", "exceed_context_size_error", "model_max_prompt_tokens_exceeded",
                      "max_tokens_exceeded", "context_window_exceeded"})  # fmt: skip
 FILTERED = frozenset({"content_filter", "content_policy_violation", "responsibleaipolicyviolation",
-                      "content_filter_error", "data_inspection_failed", "safety", "prohibited_content"})  # fmt: skip
+                      "content_filter_error", "data_inspection_failed", "safety", "prohibited_content",
+                      "image_content_policy_violation", "bio_policy", "cyber_policy",
+                      "misalignment_policy_violation"})  # fmt: skip
 MISSING = frozenset({"model_not_found", "invalid_model", "deploymentnotfound", "model_not_available",
                      "model_not_supported", "unknown_model"})  # fmt: skip
 AUTH = frozenset({"invalid_api_key", "api_key_invalid", "authentication_error", "permission_error", "unauthorized",
                   "permission_denied", "unauthenticated"})  # fmt: skip
 LIMITED = frozenset({"rate_limit_exceeded", "rate_limit_error", "too_many_requests", "resource_exhausted"})
 BUSY = frozenset({"overloaded_error", "overloaded", "engine_overloaded", "server_overloaded", "capacity_exceeded",
-                  "insufficient_system_resource"})  # fmt: skip
+                  "insufficient_system_resource", "server_is_overloaded", "slow_down"})  # fmt: skip
 # The status an error stands for when it came inside a 200 and names none.
 STATUS_OF = {
     "invalid_request_error": 400, "authentication_error": 401, "billing_error": 402, "permission_error": 403,
     "not_found_error": 404, "request_too_large": 413, "rate_limit_error": 429, "api_error": 500, "timeout_error": 504,
     "overloaded_error": 529, "invalid_argument": 400, "unavailable": 503,
+    # `response.failed` of the Responses API (openai-python's ResponseError, 2026-11).
+    "rate_limit_exceeded": 429, "invalid_prompt": 400, "invalid_image": 400, "invalid_image_format": 400,
+    "invalid_base64_image": 400, "invalid_image_url": 400, "image_too_large": 400, "image_too_small": 400,
+    "image_parse_error": 400, "invalid_image_mode": 400, "image_file_too_large": 400, "empty_image_file": 400,
+    "unsupported_image_media_type": 400, "failed_to_download_image": 400, "image_file_not_found": 400,
 }  # fmt: skip
 
 # Wordings of OpenAI, Anthropic, llama.cpp, Gemini, Mistral, vLLM, Bedrock, Cohere (recordings and their documentation).

@@ -95,7 +95,7 @@ class _Stream:
             if item["type"] == "message":
                 assert item["content"] == [] and item["status"] == "in_progress" and item["role"] == "assistant"
             if item["type"] in ("function_call", "custom_tool_call"):
-                assert item["call_id"] and item["name"] and not item.get("arguments") and not item.get("input")
+                assert item["call_id"] and "name" in item and not item.get("arguments") and not item.get("input")
             self.items[place] = {**item, "built": {"content": [], "summary": []}, "call": ""}
             return
         assert place in self.items and place not in self.done, f"{name} for an item that is not open"
