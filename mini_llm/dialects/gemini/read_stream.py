@@ -9,6 +9,7 @@ from mini_llm import sse
 from mini_llm.dialects import calls, json_events, loose
 from mini_llm.dialects.gemini.citations import read_logprobs, sources
 from mini_llm.dialects.gemini.finish import finish_reason, refuse_blocked, word_of
+from mini_llm.dialects.gemini.partial_calls import PartialCall
 from mini_llm.dialects.gemini.response import kept_of, opened, parts_of
 from mini_llm.dialects.gemini.usage import decode_usage
 from mini_llm.dialects.gemini.words import KEPT, camel
@@ -38,12 +39,13 @@ async def decode_stream(events: AsyncIterable[sse.Event]) -> AsyncGenerator[Delt
 class _Candidate:
     """What is known of one answer while it streams."""
 
-    __slots__ = ("called", "finish", "kept", "said", "texts")
+    __slots__ = ("called", "finish", "kept", "partial", "said", "texts")
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.kept: Json = {}
         self.finish: object = None
+        self.partial: PartialCall | None = None
         self.called = False
         self.said = False
 
@@ -81,7 +83,8 @@ class _Reader:
         if candidate is None:
             candidate = self._candidates[index] = _Candidate()
         for item in loose.objects(loose.object_of(raw.get("content")).get("parts")):
-            for part in parts_of(item, ""):
+            pieces = _partial(item, candidate)
+            for part in parts_of(item, "") if pieces is None else pieces:
                 candidate.said = True
                 yield self._delta(part, candidate, index)
         if logprobs := read_logprobs(raw.get("logprobsResult")):
@@ -107,6 +110,8 @@ class _Reader:
     def end(self) -> Iterator[Delta]:
         """Yield the sources and why each answer ended, then the usage."""
         for index, candidate in sorted(self._candidates.items()):
+            if candidate.partial is not None:
+                yield self._delta(candidate.partial.whole(""), candidate, index)
             reason = finish_reason(candidate.finish, calls=candidate.called, said=candidate.said)
             if found := sources(candidate.kept, ["".join(candidate.texts)]):
                 yield Delta(citations=found, choice=index)
@@ -115,3 +120,22 @@ class _Reader:
             yield Delta(finish_reason=reason, choice=index)
         if usage := decode_usage(self._usage):
             yield Delta(usage=usage)
+
+
+def _partial(raw: Json, candidate: _Candidate) -> list[ToolCall] | None:
+    """Take in a piece of a call that comes in pieces; return the call that ends with it. None for anything else."""
+    if "functionCall" not in raw and "function_call" not in raw:
+        return None
+    part = camel(raw)
+    call = camel(loose.object_of(part.get("functionCall")))
+    before = candidate.partial
+    if call.get("name"):
+        if call.get("willContinue") is not True:
+            return None
+        candidate.partial = PartialCall(part)
+        candidate.partial.add(part)
+        return [before.whole("")] if before else []
+    if before is None or before.add(part):
+        return []
+    candidate.partial = None
+    return [before.whole("")]
