@@ -84,7 +84,7 @@ def test_every_dialect_there_is_can_be_named() -> None:
 
 
 RECORDED = {"google": "gemini", "vercel-gateway": "vercel"}
-PATHS = {"openai_chat": "/chat/completions", "anthropic_messages": "/messages"}
+PATHS = {"openai_chat": "/chat/completions", "mistral": "/chat/completions", "anthropic_messages": "/messages"}
 SPOKEN = {"openai-chat": "openai_chat", "mistral": "openai_chat", "anthropic-messages": "anthropic_messages"}
 # Recorded at other doors than ours: Azure's older interface, and Cohere's own dialect.
 OTHER_DOORS = {"azure", "cohere", "github-models"}

@@ -186,7 +186,7 @@ def _body(request: ChatRequest, provider: Provider, target: Target) -> Body:
 
 
 def _embedding_body(request: EmbedRequest, provider: Provider, target: Target) -> Body:
-    if not provider.dialect.startswith("openai"):
+    if provider.dialect not in openai_embeddings.BESIDE:
         raise TranslationError(
             f"{provider.name} has no embeddings in a form known here",
             field="input",

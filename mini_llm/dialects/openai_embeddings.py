@@ -6,6 +6,8 @@ from mini_llm.errors import ProtocolError
 from mini_llm.types import EmbedRequest, EmbedResponse, Json, Usage
 
 PATH = "/embeddings"
+# The dialects of chat whose providers have it.
+BESIDE = frozenset({"openai_chat", "openai_responses", "mistral"})
 
 
 def encode_request(request: EmbedRequest) -> Json:

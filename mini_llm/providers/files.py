@@ -26,6 +26,7 @@ DIALECTS: Mapping[str, str] = {
     "anthropic": "anthropic_messages",
     "gemini": "gemini",
     "cohere": "cohere",
+    "mistral": "mistral",
     "ollama": "ollama",
 }
 LIMIT = 64 * 1024

@@ -7,9 +7,10 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from tests.dialects import reading
 from tests.dialects.reading import WIRE, Meaning
 
-OURS = {"cohere": "cohere", "ollama": "ollama"}
+OURS = {"cohere": "cohere", "mistral": "mistral", "ollama": "ollama"}
 
 
 class Recording(NamedTuple):
@@ -71,6 +72,10 @@ def _ollama(recording: Recording) -> Meaning:
     )
 
 
+def _mistral(recording: Recording) -> Meaning:
+    return reading.raw_meaning(recording._replace(dialect="openai_chat"))  # type: ignore[arg-type]  # has what it reads
+
+
 def _cohere(recording: Recording) -> Meaning:
     if recording.streams:
         events = [json.loads(line[6:]) for line in recording.response["sse"].splitlines() if line.startswith("data: {")]
@@ -95,4 +100,4 @@ def _calls(calls: Iterable[tuple[str, str, Any]]) -> tuple[tuple[str, str, str],
     return tuple((identity, name, json.dumps(given, sort_keys=True)) for identity, name, given in calls)
 
 
-_READERS: dict[str, Callable[[Recording], Meaning]] = {"cohere": _cohere, "ollama": _ollama}
+_READERS: dict[str, Callable[[Recording], Meaning]] = {"cohere": _cohere, "mistral": _mistral, "ollama": _ollama}

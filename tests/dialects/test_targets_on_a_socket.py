@@ -57,6 +57,23 @@ def test_ollama_answers_streams_calls_tools_and_fails(tmp_path: Path) -> None:
         assert world(tmp_path, provider, "ollama", "/api").failure(model="lab/m", stream=True).code
 
 
+def test_mistral_is_asked_in_its_own_words_and_answers_in_openais(tmp_path: Path) -> None:
+    words = [{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}, {"type": "text", "text": "Hello"}]
+    usage = {"prompt_tokens": 5, "completion_tokens": 9, "total_tokens": 14}
+    chunk = {"id": "1", "model": "m", "choices": [{"index": 0, "delta": {"content": words}, "finish_reason": "stop"}]}
+    raw = f"data: {json.dumps({**chunk, 'usage': usage})}\n\ndata: [DONE]\n\n".encode()
+    with Provider(Bytes(raw, "text/event-stream")) as provider:
+        lab = world(tmp_path, provider, "mistral", "/v1")
+        _, answer = lab.stream(model="lab/m", seed=7, tools=[WEATHER], tool_choice="required")
+        assert (answer.text, answer.reasoning, answer.finish_reason) == ("Hello", "Hm.", "stop")
+        assert provider.seen[0].path == "/v1/chat/completions"
+        asked = provider.seen[0].body
+        assert (asked["random_seed"], asked["tool_choice"]) == (7, "any")
+        assert "seed" not in asked and "stream_options" not in asked
+        provider.script = [Bytes(b'{"detail": "Invalid API Key"}', status=401)]
+        assert world(tmp_path, provider, "mistral", "/v1").failure(model="lab/m").code == "upstream_auth"
+
+
 def test_cohere_answers_streams_calls_tools_and_fails(tmp_path: Path) -> None:
     usage = {"billed_units": {"input_tokens": 5, "output_tokens": 9}, "tokens": {"input_tokens": 80}}
     message = {"role": "assistant", "content": [{"type": "text", "text": "Hello"}]}
