@@ -95,6 +95,12 @@ def test_an_unknown_name_offers_the_nearest() -> None:
     assert raised.value.exit_code == 7
 
 
+def test_a_provider_nobody_knows_is_told_as_such() -> None:
+    with pytest.raises(UnknownModelError, match="no provider called labb") as raised:
+        two().decide("labb/llama-70b", Needs(), 0.0)
+    assert raised.value.nearest[0] == "lab"
+
+
 def test_a_model_of_a_provider_that_is_not_set_up_says_how_to_set_it_up() -> None:
     with pytest.raises(UnknownModelError) as raised:
         two().decide("claude-opus-4-8", Needs(), 0.0)

@@ -168,6 +168,9 @@ class Provider:
         watch = asyncio.ensure_future(self._watch(reader, seen))
         try:
             return await self._answer(step, seen, writer)
+        except ConnectionError:
+            seen.gone.set()
+            raise
         finally:
             watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -18,9 +18,9 @@ class Timeouts(NamedTuple):
     def passed(self, phase: str, label: str) -> DeadlineError:
         """Return the error for a *phase* that took too long with the peer called *label*."""
         told = {
-            "connect": f"no connection to {label} within {self.connect:g} s",
-            "first byte": f"no answer from {label} within {self.first_byte:g} s",
-            "silence": f"{label} fell silent for {self.silence:g} s",
-            "total": f"{label} was not done after {self.total:g} s",
+            "connect": f"no connection to {label} within {self.connect:.3g} s",
+            "first byte": f"no answer from {label} within {self.first_byte:.3g} s",
+            "silence": f"{label} fell silent for {self.silence:.3g} s",
+            "total": f"{label} was not done after {self.total:.3g} s",
         }
         return DeadlineError(told[phase], phase=phase)
