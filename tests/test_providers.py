@@ -84,8 +84,13 @@ def test_every_dialect_there_is_can_be_named() -> None:
 
 
 RECORDED = {"google": "gemini", "vercel-gateway": "vercel"}
-PATHS = {"openai_chat": "/chat/completions", "mistral": "/chat/completions", "anthropic_messages": "/messages"}
-SPOKEN = {"openai-chat": "openai_chat", "mistral": "openai_chat", "anthropic-messages": "anthropic_messages"}
+PATHS = {
+    "openai_chat": "/chat/completions",
+    "mistral": "/chat/completions",
+    "anthropic_messages": "/messages",
+    "gemini": "/models/MODEL:generateContent",
+}
+SPOKEN = {"openai-chat", "mistral", "anthropic-messages", "gemini-generate"}
 # Recorded at other doors than ours: Azure's older interface, and Cohere's own dialect.
 OTHER_DOORS = {"azure", "cohere", "github-models"}
 
@@ -100,7 +105,8 @@ def test_addresses_are_those_that_real_clients_called() -> None:
         name = RECORDED.get(entry["provider"], entry["provider"])
         through_hugging_face = request["host"] == "router.huggingface.co" and name != "huggingface"
         if name in NAMES and name not in OTHER_DOORS and not through_hugging_face and entry["dialect"] in SPOKEN:
-            called.setdefault(name, set()).add((request["host"], urlsplit(request["path"]).path))
+            path = urlsplit(request["path"]).path.replace(f"/{entry['model']}:", "/MODEL:")
+            called.setdefault(name, set()).add((request["host"], path))
     checked = set()
     for name, places in called.items():
         provider = registry(environ=FILLED).get(name)
