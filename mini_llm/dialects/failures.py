@@ -31,7 +31,7 @@ LONGEST_MESSAGE = 500
 LONGEST_WAIT = 120.0
 
 QUOTA = frozenset({"insufficient_quota", "billing_error", "billing_hard_limit_reached", "billing_not_active",
-                   "insufficient_balance", "insufficient_credits", "payment_required"})  # fmt: skip
+                   "insufficient_balance", "insufficient_credits", "payment_required", "billing_disabled"})  # fmt: skip
 CONTEXT = frozenset({"context_length_exceeded", "exceed_context_size_error", "model_max_prompt_tokens_exceeded",
                      "max_tokens_exceeded", "context_window_exceeded"})  # fmt: skip
 FILTERED = frozenset({"content_filter", "content_policy_violation", "responsibleaipolicyviolation",
@@ -65,7 +65,8 @@ _TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 _NO_CREDIT = re.compile(
-    r"credit balance is too low|insufficient (?:credits?|balance|funds|quota)|out of credits|no credits? left",
+    r"credit balance is too low|insufficient (?:credits?|balance|funds|quota)|out of credits|no credits? left|"
+    r"quota exceeded for metric: [^\n]{0,200}, limit: 0\b",
     re.IGNORECASE,
 )
 _NO_MODEL = re.compile(
@@ -73,7 +74,11 @@ _NO_MODEL = re.compile(
     r"identifier is invalid)|(?:unknown|invalid|no such) model|not a valid model",
     re.IGNORECASE,
 )
-_BAD_KEY = re.compile(r"api key (?:not valid|is invalid|expired)|(?:invalid|incorrect) api key", re.IGNORECASE)
+_BAD_KEY = re.compile(
+    r"api key (?:not valid|is invalid|expired)|(?:invalid|incorrect) api key|user location is not supported",
+    re.IGNORECASE,
+)
+_OVERLOADED = re.compile(r"\bmodel is (?:currently )?overloaded", re.IGNORECASE)
 _FLAGGED = re.compile(r"content (?:management|filtering) policy|flagged (?:by|for) .{0,40}moderation", re.IGNORECASE)
 _TRY_AGAIN = re.compile(
     r"(?:try again|retry) (?:in|after) (?:(\d{1,6})m(?!s))?\s*(?:(\d{1,9}(?:\.\d{1,9})?)\s*(ms|s))?", re.IGNORECASE
@@ -154,7 +159,11 @@ class _Told:
             for word in (source.get("code"), source.get("type"), source.get("status"), source.get("reason"))
             if isinstance(word, str)
         }
-        self.words |= {loose.text(detail.get("reason")).lower() for detail in loose.objects(inner.get("details"))}
+        for detail in loose.objects(inner.get("details")):
+            self.words.add(loose.text(detail.get("reason")).lower())
+            limits = (loose.text(violation.get("quotaId")) for violation in loose.objects(detail.get("violations")))
+            if any("PerDay" in limit for limit in limits):  # Google: nothing more today
+                self.words.add("insufficient_quota")
         if metadata.get("flagged_input") or metadata.get("reasons"):
             self.words.add("content_filter")
         self.status = next(filter(None, map(_as_status, (inner, outer))), 0)
@@ -196,7 +205,8 @@ def _kind(status: int, told: _Told) -> type[UpstreamError]:
         return ModelMissingError
     if status in (401, 403) or words & AUTH or (status == 400 and _BAD_KEY.search(message)):
         return AuthError
-    if status in (498, 529) or words & BUSY:  # 498: Groq's flex tier has no capacity
+    # 498: Groq's flex tier has no capacity. Google tells an overload from other 503s in words alone.
+    if status in (498, 529) or words & BUSY or (status == 503 and _OVERLOADED.search(message)):
         return OverloadedError
     if status == 429 or (client_error and words & LIMITED):
         return RateLimitError
