@@ -19,7 +19,6 @@ from mini_llm.catalogue import Catalogue, traits_of
 from mini_llm.errors import (
     AllTargetsFailedError,
     ContextLengthError,
-    CredentialError,
     DeadlineError,
     MiniLLMError,
     RateLimitError,
@@ -33,7 +32,7 @@ from mini_llm.meter import Meter
 from mini_llm.providers import WALLET, Provider, Registry
 from mini_llm.routing import Choice, Decision, Needs, Router, Target
 from mini_llm.transport import Timeouts
-from mini_llm.upstream import Reply, Request, Upstream
+from mini_llm.upstream import Reply, Request, Sending, Upstream
 
 Content = TypeVar("Content")
 
@@ -137,8 +136,10 @@ class Dispatch:
     async def answer(self, call: Call[Content]) -> AsyncIterator[Answer[Content]]:
         """Open the first answer of *call*'s route; leaving the block closes it and settles its row.
 
-        Raises UpstreamError (AllTargetsFailedError when several were tried), CredentialError, UnknownModelError.
+        Raises UpstreamError (AllTargetsFailedError when several were tried), CredentialError, UnknownModelError;
+        LedgerError, before anything is sent, when no more rows can be kept.
         """
+        self._ledger.check()
         decision = self._router.decide(call.model, call.needs, self._now())
         request_id = call.request_id or f"ml-{secrets.token_hex(12)}"
         call = call._replace(request_id=request_id)
@@ -169,8 +170,14 @@ class Dispatch:
         while turn is not None:
             again = False
             try:
-                return turn, await stack.enter_async_context(self._attempt(call, decision, turn, ends))
-            except (TranslationError, CredentialError) as error:
+                ready = await self._ready(call, decision, turn, ends)
+            except MiniLLMError as error:  # no key, not expressible, a wrong header: nothing was sent
+                unasked.append(error)
+                turn = self._next_turn(decision, turn, asked=False)
+                continue
+            try:
+                return turn, await stack.enter_async_context(self._attempt(call, decision, turn, ready))
+            except TranslationError as error:
                 unasked.append(error)
             except UpstreamError as error:
                 failures.append(error)
@@ -184,10 +191,16 @@ class Dispatch:
         raise _verdict(failures, unasked)
 
     def _next_turn(
-        self, decision: Decision, last: _Turn | None, *, again: bool = False, after: UpstreamError | None = None
+        self,
+        decision: Decision,
+        last: _Turn | None,
+        *,
+        again: bool = False,
+        asked: bool = True,
+        after: UpstreamError | None = None,
     ) -> _Turn | None:
         """Return the turn after *last*: the same target, or the next that may be asked; None when all is spent."""
-        number = last.number + 1 if last else 1
+        number = last.number + asked if last else 1
         if number > decision.max_attempts:
             return None
         if last is not None and again:
@@ -207,14 +220,18 @@ class Dispatch:
             return _Turn(number, choice, credential, others=healthy, asked_before=False)
         return None
 
+    async def _ready(self, call: Call[Content], decision: Decision, turn: _Turn, ends: float) -> _Ready:
+        """Do all that can fail before anything is sent."""
+        target = turn.choice.target
+        body = call.body_for(self._registry.get(target.provider), target)
+        request = Request(body.content, call.stream, self._deadlines(call, decision, turn, ends), path=call.path)
+        return _Ready(await self._upstream.prepare(target, request), request.timeouts.first_byte, body.dropped)
+
     @asynccontextmanager
     async def _attempt(
-        self, call: Call[Content], decision: Decision, turn: _Turn, ends: float
+        self, call: Call[Content], decision: Decision, turn: _Turn, ready: _Ready
     ) -> AsyncIterator[_Opened[Content]]:
         """Ask once. However it ends, health learns of it and the ledger gets its one row."""
-        target = turn.choice.target
-        provider = self._registry.get(target.provider)
-        body = call.body_for(provider, target)
         meter = Meter(now=self._now)
         status: Status = "cancelled"
         code = ""
@@ -222,16 +239,14 @@ class Dispatch:
         self._health.begin(turn.key, self._now())
         self._retrying += turn.asked_before
         try:
-            request = Request(body.content, call.stream, self._deadlines(call, decision, turn, ends), path=call.path)
-            async with self._upstream.open(target, request) as reply:
-                meter.request_id = reply.request_id
-                content = await self._within_first_content(call, reply, meter, request.timeouts.first_byte, provider)
+            async with AsyncExitStack() as stack:
+                content = await self._first_content(call, ready, meter, stack)
                 opened = True
                 self._retrying -= turn.asked_before
-                self._health.succeed(turn.key, self._now(), first_content=meter.first_content)
-                yield _Opened(content, meter, body.dropped)
+                self._health.answer(turn.key, first_content=meter.first_content)
+                yield _Opened(content, meter, ready.dropped)
                 status = "ok" if meter.ended else "cancelled"
-        except (UpstreamError, CredentialError) as error:
+        except MiniLLMError as error:
             status, code = ("partial" if opened else "failed"), error.code
             if isinstance(error, UpstreamError):
                 self._health.fail(turn.key, turn.credential, error, self._now())
@@ -239,21 +254,24 @@ class Dispatch:
         finally:
             if not opened:
                 self._retrying -= turn.asked_before
-            if status == "cancelled":
                 self._health.abandon(turn.key)
+            elif status != "partial":  # a caller who left found nothing wrong
+                self._health.succeed(turn.key, self._now())
             self._ledger.append(self._entry(call, decision, turn, meter, status, code))
 
-    async def _within_first_content(
-        self, call: Call[Content], reply: Reply, meter: Meter, limit: float, provider: Provider
-    ) -> Content:
-        if not call.stream:
-            return await call.receive(reply, meter)
+    async def _first_content(self, call: Call[Content], ready: _Ready, meter: Meter, stack: AsyncExitStack) -> Content:
+        """Return what was received; *stack* holds the reply open. A head that never ends is as late as none."""
         try:
-            async with asyncio.timeout(max(0.0, limit - meter.elapsed)):
+            async with asyncio.timeout(ready.patience) as patience:
+                reply = await stack.enter_async_context(ready.sending.open())
+                meter.request_id = reply.request_id
+                if not call.stream:  # a whole answer shows nothing before its end
+                    patience.reschedule(None)
                 return await call.receive(reply, meter)
         except TimeoutError:
+            name = ready.sending.provider.name
             raise DeadlineError(
-                f"{provider.name} sent no content within {limit:g} s", phase="first content", provider=provider.name
+                f"{name} sent no content within {ready.patience:g} s", phase="first content", provider=name
             ) from None
 
     def _deadlines(self, call: Call[Content], decision: Decision, turn: _Turn, ends: float) -> Timeouts:
@@ -342,6 +360,14 @@ class Dispatch:
             first_content=meter.first_content,
             seconds=meter.elapsed,
         )
+
+
+class _Ready(NamedTuple):
+    """A request that only has to be sent; `patience` is how many seconds its first content may take."""
+
+    sending: Sending
+    patience: float
+    dropped: tuple[str, ...]
 
 
 class _Opened(NamedTuple, Generic[Content]):

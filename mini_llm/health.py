@@ -24,6 +24,7 @@ PAUSE_JITTER = 0.1
 COOL_DOWN = 5.0
 LONGEST_COOL_DOWN = 120.0
 LATENCY_SHARE = 0.2
+MOST_KNOWN = 2_000
 
 
 @dataclass(slots=True)
@@ -79,21 +80,26 @@ class Health:
         if self.state(key, now) == "half-open":
             self._records[key].probing = True
 
-    def succeed(self, key: str, now: float, *, first_content: float | None = None) -> None:
-        """Note an answer, with the seconds it took to its first content."""
-        record = self._records.setdefault(key, _Record())
-        record.in_a_row = 0.0
+    def answer(self, key: str, *, first_content: float | None = None) -> None:
+        """Note that content came, after so many seconds: a probe has done its work. `succeed` or `fail` follows."""
+        record = self._record(key)
         record.opened = 0
         record.open_until = record.cool_until = 0.0
         record.probing = False
-        self._count(record, now, 0.0)
         if first_content is not None:
             old = first_content if record.latency is None else record.latency
             record.latency = old + LATENCY_SHARE * (first_content - old)
 
+    def succeed(self, key: str, now: float, *, first_content: float | None = None) -> None:
+        """Note an answer that did not break, with the seconds it took to its first content."""
+        self.answer(key, first_content=first_content)
+        record = self._record(key)
+        record.in_a_row = 0.0
+        self._count(record, now, 0.0)
+
     def fail(self, key: str, credential: str, error: UpstreamError, now: float) -> None:
         """Note a failure; what it weighs and what must rest stands on the error's class."""
-        record = self._records.setdefault(key, _Record())
+        record = self._record(key)
         was_probe, record.probing = record.probing, False
         record.last_error = error.code
         if error.parks:
@@ -126,6 +132,14 @@ class Health:
     def keys(self) -> tuple[str, ...]:
         """Return every target that something is known of."""
         return tuple(self._records)
+
+    def _record(self, key: str) -> _Record:
+        """Return what is known of *key*; so that invented names can't fill the memory, the oldest record gives way."""
+        if key not in self._records:
+            if len(self._records) >= MOST_KNOWN:
+                del self._records[next(iter(self._records))]
+            self._records[key] = _Record()
+        return self._records[key]
 
     def _count(self, record: _Record, now: float, blame: float) -> None:
         record.outcomes.append((now, blame))

@@ -149,3 +149,19 @@ def test_the_jitter_stays_within_ten_percent(drawn: float) -> None:
     health = broken(Health(draw=lambda: drawn))
     assert health.state(KEY, 4.49) == "open"
     assert health.state(KEY, 5.51) == "half-open"
+
+
+def test_invented_names_do_not_fill_the_memory() -> None:
+    health = steady()
+    for number in range(5_000):
+        health.fail(f"openai/{number}", CREDENTIAL, NetworkError("refused"), 0.0)
+    assert len(health.keys()) == 2_000
+
+
+def test_content_ends_a_probe_but_only_a_proper_end_starts_the_count_anew() -> None:
+    health = broken(steady())
+    health.begin(KEY, 6.0)
+    health.answer(KEY, first_content=0.5)
+    assert health.trouble(KEY, 6.0) == ""
+    health.fail(KEY, CREDENTIAL, NetworkError("cut off"), 7.0)
+    assert health.state(KEY, 7.0) == "open"

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from mini_llm.errors import NotAnAPIError, ProtocolError, UpstreamError
+from mini_llm.errors import AuthError, ConfigError, NotAnAPIError, ProtocolError, UpstreamError, UsageError
 from mini_llm.routing import Target
 from mini_llm.transport import Timeouts
 from mini_llm.types import Json
 from mini_llm.upstream import Request
-from tests.upstream import Provider, Say, Status, Step
+from tests.upstream import FailInside, Provider, Say, Status, Step
 from tests.world import World
 
 QUICK = Timeouts(connect=2.0, first_byte=2.0, silence=2.0, total=5.0)
@@ -74,6 +74,43 @@ def test_a_provider_that_echoes_the_key_does_not_get_it_printed(tmp_path: Path, 
     assert raised.value.provider == "lab"
 
 
+@pytest.mark.parametrize("filler", [0, 460, 470, 480, 490, 495])
+def test_no_part_of_the_key_comes_back_however_an_error_is_shortened(tmp_path: Path, filler: int) -> None:
+    plain = "correct-horse-battery-staple-0123"
+    echo = {"error": {"message": f"{'x' * filler} {plain} is wrong", "key": plain}}
+    with pytest.raises(UpstreamError) as raised, Provider(Status(400, echo)) as provider:
+        asyncio.run(_open(world(tmp_path, provider, apiKey=plain)))
+    assert "correct-" not in str(raised.value) + raised.value.body.decode()
+
+
+@pytest.mark.parametrize("filler", [468, 475, 485])
+def test_an_error_inside_a_stream_shows_no_beginning_of_the_key(tmp_path: Path, filler: int) -> None:
+    plain = "correct-horse-battery-staple-0123"
+    with Provider(FailInside(error={"message": f"{'x' * filler} {plain}"})) as provider:
+        error = world(tmp_path, provider, apiKey=plain).failure(stream=True, model="lab/m")
+    assert "correct-" not in str(error)
+
+
+def test_a_secret_in_a_header_of_the_users_own_is_hidden_too(tmp_path: Path) -> None:
+    plain = "correct-horse-battery-staple-0123"
+    with pytest.raises(UpstreamError) as raised:
+        opened(tmp_path, Status(400, f"bad header {plain}"), headers={"X-Access-Token": plain})
+    assert plain not in str(raised.value)
+
+
+def test_the_status_tells_whatever_the_body_of_an_error_is(tmp_path: Path) -> None:
+    with pytest.raises(AuthError):
+        opened(tmp_path, Status(401, "x" * (3 << 20)))
+
+
+async def _open(world: World, target: Target = Target("lab", "m")) -> None:  # noqa: B008  (immutable)
+    try:
+        async with world.runtime.upstream.open(target, Request(b"{}", False, QUICK)) as reply:
+            await reply.json()
+    finally:
+        await world.runtime.close()
+
+
 @pytest.mark.parametrize("body", ["", "[]", '"text"', "{", "\x00\x01", "null", "[" * 100_000])
 def test_an_answer_that_is_no_json_object_is_a_protocol_error(tmp_path: Path, body: str) -> None:
     with pytest.raises(ProtocolError):
@@ -87,18 +124,32 @@ def test_a_web_page_is_never_parsed_nor_echoed(tmp_path: Path) -> None:
     assert "mini-llm providers show lab" in raised.value.hint
 
 
-def test_a_providers_file_may_name_its_own_path(tmp_path: Path) -> None:
-    folder = tmp_path / "providers"
-    folder.mkdir()
+def own_path(home: Path, path: str, provider: Provider) -> World:
+    """A world whose provider `own` has a path of its own for chat."""
+    (home / "providers").mkdir(exist_ok=True)
+    text = f'base_url = "{provider.url}"\nauth = "none"\npaths = {{ chat = "{path}" }}\n'
+    (home / "providers" / "own.toml").write_text(text, encoding="utf-8")
+    return World(home, {})
 
-    async def send() -> None:
-        runtime = World(tmp_path, {}).runtime
-        async with runtime.upstream.open(Target("own", "big"), Request(b"{}", False, QUICK)) as reply:
-            await reply.json()
-        await runtime.close()
 
+@pytest.mark.parametrize(
+    ("model", "path"),
+    [("big", "big"), ("@cf/meta/llama:1.0", "@cf/meta/llama:1.0"), ("a?b=c#d e\r\n", "a%3Fb%3Dc%23d%20e%0D%0A")],
+)
+def test_a_providers_file_may_name_its_own_path(tmp_path: Path, model: str, path: str) -> None:
     with Provider() as provider:
-        text = f'base_url = "{provider.url}"\nauth = "none"\npaths = {{ chat = "/deployments/{{model}}/chat" }}\n'
-        (folder / "own.toml").write_text(text, encoding="utf-8")
-        asyncio.run(send())
-        assert provider.seen[0].path == "/v1/deployments/big/chat"
+        asyncio.run(_open(own_path(tmp_path, "/deployments/{model}/chat", provider), Target("own", model)))
+        assert provider.seen[0].path == f"/v1/deployments/{path}/chat"
+
+
+@pytest.mark.parametrize("model", ["../../admin", "..", "a/../b", "./x"])
+def test_the_name_of_a_model_leads_to_no_other_place(tmp_path: Path, model: str) -> None:
+    with Provider() as provider:
+        with pytest.raises(UsageError, match="no name of a model"):
+            asyncio.run(_open(own_path(tmp_path, "/deployments/{model}/chat", provider), Target("own", model)))
+        assert provider.seen == []
+
+
+def test_a_path_does_not_go_on_with_the_hosts_name(tmp_path: Path) -> None:
+    with Provider() as provider, pytest.raises(ConfigError, match="must begin with a slash"):
+        asyncio.run(_open(own_path(tmp_path, ".elsewhere.example/chat", provider), Target("own", "m")))
