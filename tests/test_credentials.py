@@ -268,7 +268,7 @@ def test_a_header_s_text_is_filled_and_can_not_smuggle_a_line(tmp_path: Path) ->
     assert ours.fill("Bearer ${K}") == f"Bearer {KEY}"
     assert ours.fill("2023-06-01") == "2023-06-01"
     assert ours.redact(f"sent {KEY}, 2023-06-01") == "sent [redacted], 2023-06-01"
-    with pytest.raises(CredentialError, match="comes out with a line break") as caught:
+    with pytest.raises(CredentialError, match="from EVIL holds a line break") as caught:
         ours.fill("${EVIL}")
     assert "x-evil" not in caught.value.message
 

@@ -117,3 +117,8 @@ def test_long_hostile_texts_take_linear_time() -> None:
     for piece in ("sk-", "://a", "Bearer a", "eyJaaaaaaaa.", "?key=", "aB", "api_key: ", "a@", " "):
         ours.redact(piece * (200_000 // len(piece)))
     assert time.process_time() - began < 5
+
+
+@given(SECRETS, st.integers(8, 40))
+def test_where_a_text_was_shortened_no_beginning_of_a_secret_is_left(secret: str, size: int) -> None:
+    assert secret[:size] not in redactor(secret).redact(f"wrong key {secret[:size]}…")

@@ -102,7 +102,8 @@ class Credentials:
         """Return a header's value with every ${NAME} filled in; what was filled in is redacted from now on."""
         told = sources.VARIABLE.sub(self._fill_one, text)
         if not _HEADER_TEXT.fullmatch(told):
-            raise CredentialError(f"the header text {text!r} comes out with a line break or a character no header has")
+            names = ", ".join(sources.VARIABLE.findall(text)) or "the config"
+            raise CredentialError(f"a header's text from {names} holds a line break or a character no header has")
         return told
 
     def store(

@@ -11,6 +11,7 @@ from json import dumps
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "[redacted]"
+CUT = "…"  # where a message was shortened
 _SHORTEST = 8
 
 # Keys by the prefixes their makers gave them, and what stands where keys stand. There, only what holds a digit or
@@ -42,22 +43,38 @@ class Redactor:
 
     def __init__(self) -> None:
         self._forms: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._compiled: tuple[int, re.Pattern[str] | None] = (0, None)  # of how many forms
 
     def learn(self, value: str) -> None:
         """Hide this value from now on. One shorter than 8 characters would hide ordinary words."""
         if len(value) >= _SHORTEST and value not in self._forms:
             self._forms.update(_forms(value))
-            self._pattern = None
 
     def redact(self, text: str) -> str:
         """Return the text without secrets."""
-        if self._forms:
-            if self._pattern is None:
-                longest_first = sorted(self._forms, key=len, reverse=True)
-                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-            text = self._pattern.sub(HIDDEN, text)
+        if pattern := self._pattern():
+            text = pattern.sub(HIDDEN, text)
+        if text.endswith(CUT):
+            text = self._without_a_beginning(text)
         return _SHAPES.sub(_hide, text)
+
+    def _pattern(self) -> re.Pattern[str] | None:
+        """Return what finds every secret learned so far; another thread may be learning one just now."""
+        seen, pattern = self._compiled
+        if seen != len(self._forms):
+            longest_first = sorted(self._forms, key=len, reverse=True)
+            pattern = re.compile("|".join(map(re.escape, longest_first)))
+            self._compiled = (len(longest_first), pattern)
+        return pattern
+
+    def _without_a_beginning(self, text: str) -> str:
+        """Hide the beginning of a secret that stands where *text* was shortened."""
+        kept = text.removesuffix(CUT)
+        for form in tuple(self._forms):
+            for size in range(len(form) - 1, _SHORTEST - 1, -1):
+                if kept.endswith(form[:size]):
+                    return f"{kept[:-size]}{HIDDEN}{CUT}"
+        return text
 
 
 def _hide(found: re.Match[str]) -> str:
