@@ -19,6 +19,7 @@ EXPLORE = 0.05
 CHARACTERS_A_TOKEN = 4
 TOKENS_A_PICTURE = 1000
 DEEPEST_ALIAS = 8
+LONGEST_NAME = 512
 
 
 class Target(NamedTuple):
@@ -118,8 +119,10 @@ class Router:
         Raises UnknownModelError, CredentialError (no key), NoProviderError.
         """
         asked = name or self._config.default
+        if len(asked) > LONGEST_NAME or not asked.isprintable():  # it goes into paths, headers, rows and terminals
+            raise UnknownModelError("what was asked for cannot be the name of a model")
         route = self._config.aliases.get(asked)
-        candidates = list(dict.fromkeys(self._resolve(asked, 0)))
+        candidates = list(dict.fromkeys(self._resolve(asked, 0, set())))
         candidates = self._with_wallet(candidates, route)
         choices, skipped = self._usable(candidates, needs, now)
         strategy = (route.strategy if route else "") or self._config.routing.strategy
@@ -138,8 +141,14 @@ class Router:
         """Return what the catalogue knows of *target*."""
         return self._catalogue.get(target.provider, target.model)
 
-    def _resolve(self, name: str, depth: int) -> Iterator[Target]:
-        """Yield what *name* stands for: an alias's targets, one target, or every provider that has the model."""
+    def _resolve(self, name: str, depth: int, seen: set[str]) -> Iterator[Target]:
+        """Yield what *name* stands for: an alias's targets, one target, or every provider that has the model.
+
+        What was *seen* is not followed again: thirty aliases of thirty aliases, eight deep, would never end.
+        """
+        if name in seen:
+            return
+        seen.add(name)
         if not name:
             yield from self._defaults()
             return
@@ -147,7 +156,7 @@ class Router:
         if route is not None and depth < DEEPEST_ALIAS:
             for step in route.targets:
                 # A route may name a model as its provider does: `fast` → `groq/fast` is no circle.
-                yield from self._resolve(step, depth + 1) if step != name else self._plain(step)
+                yield from self._resolve(step, depth + 1, seen) if step != name else self._plain(step)
             return
         yield from self._plain(name)
 

@@ -228,3 +228,22 @@ def test_a_private_provider_file_routes_like_any_other(tmp_path: Path) -> None:
     registry = Registry(Config(), environ={}, folder=tmp_path)
     routes = Router(Config(), registry, Catalogue.open(cache=None, overrides={}), Health())
     assert targets(routes.decide("attic/old", Needs(), 0.0)) == ["attic/old"]
+
+
+def test_aliases_of_aliases_of_aliases_do_not_keep_us_busy() -> None:
+    wide, deep = 30, 7
+    aliases = {
+        f"a{level}-{number}": Route(tuple(f"a{level + 1}-{below}" for below in range(wide)))
+        for level in range(deep)
+        for number in range(wide)
+    }
+    aliases |= {f"a{deep}-{number}": Route((f"lab/m{number}",)) for number in range(wide)}
+    found = targets(two(aliases=aliases).decide("a0-0", Needs(), 0.0))
+    assert found == [f"lab/m{number}" for number in range(wide)]
+
+
+@pytest.mark.parametrize("name", ["lab/a\r\nx: y", "lab/a\0", "lab/\x1b[2J", "lab/\ud800", "lab/" + "x" * 1_000_000])
+def test_a_name_that_could_do_harm_further_on_is_no_name(name: str) -> None:
+    with pytest.raises(UnknownModelError) as raised:
+        two().decide(name, Needs(), 0.0)
+    assert name not in raised.value.message
