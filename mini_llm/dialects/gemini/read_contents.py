@@ -44,7 +44,11 @@ def read_contents(fields: Words) -> tuple[Message, ...]:
         if role != "model" and role not in _USERS:
             raise content.wrong("role", "user or model")
         parts = [part for item in content.each("parts") for part in reader.read(item, at)]
-        messages += [Message("assistant", tuple(parts))] if role == "model" else split_results(parts)
+        for turn in [Message("assistant", tuple(parts))] if role == "model" else split_results(parts):
+            # Chats of Google's own SDK send an answer back as they got it, a turn for each piece of the stream.
+            if messages and turn.role == messages[-1].role != "user":
+                turn = turn._replace(parts=(*messages.pop().parts, *turn.parts))
+            messages.append(turn)
     return tuple(messages)
 
 
