@@ -6,7 +6,7 @@ A Meter keeps counts and the last word on usage, one an attempt; a Gatherer puts
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
 
 from mini_llm.types import (
     ChatResponse,
@@ -23,6 +23,9 @@ from mini_llm.types import (
     ToolCallDelta,
     Usage,
 )
+
+# A signature that streams is Anthropic's, whatever wire it came by; others' come in parts that name their dialect.
+SIGNER = "anthropic_messages"
 
 
 class Meter:
@@ -72,16 +75,14 @@ class Meter:
 
 
 class Gatherer:
-    """Put a streamed answer together again. Feed it every delta; `response()` is the answer so far."""
+    """Put a streamed answer together again. Feed it every delta; `response()` is the answer so far.
+
+    Parts keep the order in which they began: what is thought between two calls stays between them.
+    """
 
     def __init__(self) -> None:
-        self._text: list[str] = []
-        self._reasoning: list[str] = []
-        self._refusal: list[str] = []
-        self._signature = ""
-        self._parts: list[Part] = []
-        self._calls: dict[int, list[ToolCallDelta]] = {}
-        self._citations: list[Json] = []
+        self._blocks: list[_Block] = []
+        self._calls: dict[int, _Block] = {}
         self._logprobs: list[Json] = []
         self._finish_reason: FinishReason | None = None
         self._stop_sequence = ""
@@ -98,37 +99,95 @@ class Gatherer:
         self._usage = delta.usage or self._usage
         if delta.choice:
             return
-        if delta.text:
-            self._text.append(delta.text)
-        if delta.reasoning:
-            self._reasoning.append(delta.reasoning)
-        if delta.refusal:
-            self._refusal.append(delta.refusal)
+        for kind, words in (("reasoning", delta.reasoning), ("text", delta.text), ("refusal", delta.refusal)):
+            if words:
+                self._growing(kind, delta).words.append(words)
+        if delta.signature:
+            self._growing("reasoning", delta).signature = delta.signature
+        if delta.citations:
+            self._growing("text", delta).citations += delta.citations
         if delta.tool_call is not None:
-            self._calls.setdefault(delta.tool_call.index, []).append(delta.tool_call)
+            self._call(delta.tool_call.index).pieces.append(delta.tool_call)
         if delta.part is not None:
-            self._parts.append(delta.part)
-        self._signature = delta.signature or self._signature
+            self._blocks.append(_Block("part", delta.block, part=delta.part))
         self._finish_reason = delta.finish_reason or self._finish_reason
         self._stop_sequence = delta.stop_sequence or self._stop_sequence
-        self._citations += delta.citations
         self._logprobs += delta.logprobs
 
     def response(self) -> ChatResponse:
         """Return what has come so far; `finish_reason` is None until the end has."""
-        parts: list[Part] = []
-        if self._reasoning or self._signature:
-            parts.append(Reasoning("".join(self._reasoning), signature=self._signature))
-        parts += self._parts
-        if self._text:
-            parts.append(Text("".join(self._text), citations=tuple(self._citations)))
-        if self._refusal:
-            parts.append(Refusal("".join(self._refusal)))
-        parts += (_joined(pieces) for _, pieces in sorted(self._calls.items()))
-        choice = Choice(
-            Message("assistant", tuple(parts)), self._finish_reason, self._stop_sequence, tuple(self._logprobs)
-        )
+        message = Message("assistant", tuple(block.whole() for block in self._blocks))
+        choice = Choice(message, self._finish_reason, self._stop_sequence, tuple(self._logprobs))
         return ChatResponse(self._id, self._model, (choice,), self._usage, self._created)
+
+    def _growing(self, kind: str, delta: Delta) -> _Block:
+        """Return the block that *delta* goes on with, or a new one."""
+        last = self._blocks[-1] if self._blocks else None
+        if last is None or last.kind != kind or last.signature or last.number != delta.block:
+            last = _Block(kind, delta.block, summary=delta.summary)
+            self._blocks.append(last)
+        return last
+
+    def _call(self, index: int) -> _Block:
+        if index not in self._calls:
+            self._calls[index] = _Block("call", None)
+            self._blocks.append(self._calls[index])
+        return self._calls[index]
+
+
+class _Block:
+    """A part that is still growing."""
+
+    __slots__ = ("citations", "kind", "number", "part", "pieces", "signature", "summary", "words")
+
+    def __init__(self, kind: str, number: int | None, *, summary: bool = False, part: Part | None = None) -> None:
+        self.kind = kind
+        self.number = number
+        self.summary = summary
+        self.part = part
+        self.words: list[str] = []
+        self.pieces: list[ToolCallDelta] = []
+        self.citations: list[Json] = []
+        self.signature = ""
+
+    def whole(self) -> Part:
+        if self.part is not None:
+            return self.part
+        text = "".join(self.words)
+        if self.kind == "call":
+            return _joined(self.pieces)
+        if self.kind == "reasoning":
+            signer = SIGNER if self.signature else ""
+            return Reasoning(text, summary=self.summary, signature=self.signature, dialect=signer)
+        return Refusal(text) if self.kind == "refusal" else Text(text, citations=tuple(self.citations))
+
+
+def scattered(response: ChatResponse) -> Iterator[Delta]:
+    """Yield the deltas a whole answer would have streamed as: what a Gatherer would put together to the same."""
+    yield Delta(id=response.id, model=response.model, created=response.created)
+    calls = 0
+    for choice, answer in enumerate(response.choices):
+        for block, part in enumerate(answer.message.parts):
+            match part:
+                case Text(text=text, citations=citations):
+                    yield Delta(text=text, citations=citations, block=block, choice=choice)
+                case Refusal(text=text):
+                    yield Delta(refusal=text, block=block, choice=choice)
+                case ToolCall():
+                    piece = ToolCallDelta(
+                        calls, part.id, part.name, part.arguments, part.kind, part.namespace, part.signature
+                    )
+                    calls += 1
+                    yield Delta(tool_call=piece, block=block, choice=choice)
+                case _:
+                    yield Delta(part=part, block=block, choice=choice)
+        yield Delta(
+            finish_reason=answer.finish_reason,
+            stop_sequence=answer.stop_sequence,
+            logprobs=answer.logprobs,
+            usage=response.usage,
+            choice=choice,
+        )
 
 
 def _joined(pieces: list[ToolCallDelta]) -> ToolCall:

@@ -5,8 +5,19 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mini_llm.meter import Gatherer, Meter
-from mini_llm.types import Delta, Reasoning, Text, ToolCall, ToolCallDelta, Usage
+from mini_llm.meter import Gatherer, Meter, scattered
+from mini_llm.types import (
+    ChatResponse,
+    Choice,
+    Delta,
+    Message,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
 
 
 def test_lifecycle_steps_commit_nobody_and_content_does() -> None:
@@ -60,6 +71,41 @@ def test_parallel_tool_calls_are_put_together_by_their_index() -> None:
         ToolCall("a", "first", "{}"),
         ToolCall("b", "second", '{"x": 1}'),
     )
+
+
+def test_thinking_between_calls_stays_between_them_each_with_its_signature() -> None:
+    gatherer = Gatherer()
+    for delta in (
+        Delta(reasoning="first", block=0),
+        Delta(signature="s1", block=0),
+        Delta(tool_call=ToolCallDelta(0, id="a", name="look", arguments="{}"), block=1),
+        Delta(reasoning="second", block=2),
+        Delta(signature="s2", block=2),
+        Delta(text="done", block=3),
+    ):
+        gatherer.add(delta)
+    signed = {"dialect": "anthropic_messages"}
+    assert gatherer.response().choices[0].message.parts == (
+        Reasoning("first", signature="s1", **signed),
+        ToolCall("a", "look", "{}"),
+        Reasoning("second", signature="s2", **signed),
+        Text("done"),
+    )
+
+
+def test_a_whole_answer_scattered_and_gathered_is_the_same() -> None:
+    parts = (
+        Reasoning("hm", signature="s", dialect="anthropic_messages"),
+        Text("Hello", citations=({"url": "https://example.com"},)),
+        ToolCall("a", "look", "{}", signature="g"),
+        Refusal("no"),
+    )
+    usage = Usage(input_tokens=1, output_tokens=2)
+    whole = ChatResponse("id", "m", (Choice(Message("assistant", parts), "tool_calls", "END"),), usage, 7)
+    gatherer = Gatherer()
+    for delta in scattered(whole):
+        gatherer.add(delta)
+    assert gatherer.response() == whole
 
 
 def test_an_answer_that_broke_off_has_no_finish_reason() -> None:
