@@ -19,6 +19,8 @@ PLAIN = ("reasoning_content", "reasoning", "thinking")
 # https://openrouter.ai/docs/guides/best-practices/reasoning-tokens (2026-11)
 ANTHROPIC = "anthropic_messages"
 _ANTHROPIC_FORMAT = "anthropic-claude-v1"
+GEMINI = "gemini"
+_GEMINI_FORMAT = "google-gemini-v1"
 
 
 def reasoning_parts(message: Json) -> tuple[Reasoning, ...]:
@@ -27,7 +29,7 @@ def reasoning_parts(message: Json) -> tuple[Reasoning, ...]:
     text = plain_reasoning(message)
     if not text or any(part.text for part in details):
         return details
-    if details and details[0].signature:  # a signature that streamed after its text
+    if details and details[0].signature and details[0].dialect == ANTHROPIC:  # a signature that streamed after its text
         return (details[0]._replace(text=text), *details[1:])
     return (Reasoning(text), *details)
 
@@ -72,6 +74,8 @@ def _detail(detail: Json) -> tuple[Reasoning, ...]:
     match detail.get("type"):
         case "reasoning.encrypted" if data and from_anthropic:
             return (Reasoning(id=identity, redacted=data, dialect=ANTHROPIC),)
+        case "reasoning.encrypted" if data and detail.get("format") == _GEMINI_FORMAT:
+            return (Reasoning(id=identity, signature=data, dialect=GEMINI),)
         case "reasoning.encrypted" if data:
             # The whole entry is kept: its `format` says which vendor can read it.
             whole = {name: value for name, value in detail.items() if name != "index"}
@@ -92,6 +96,8 @@ def _entry(part: Reasoning) -> Json:
         return _kept(part.encrypted) if part.dialect == NAME else {}
     if part.redacted:
         return {"type": "reasoning.encrypted", "data": part.redacted, "format": _ANTHROPIC_FORMAT, **identity}
+    if part.signature and part.dialect == GEMINI:  # its words, if it has any, are told as plain text
+        return {"type": "reasoning.encrypted", "data": part.signature, "format": _GEMINI_FORMAT, **identity}
     if part.summary:
         return {"type": "reasoning.summary", "summary": part.text, **identity}
     sealed = {"signature": part.signature, "format": _ANTHROPIC_FORMAT} if part.signature else {}
