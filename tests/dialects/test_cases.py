@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,15 @@ def stream(source: str, target: str, given: str) -> tuple[bytes, str]:
     except MiniLLMError as error:
         dialect = dialects.get(target)
         with contextlib.suppress(MiniLLMError):  # it never ends properly
-            encoded(target, deltas, into=chunks)
+            encoded(target, broken(deltas, error), into=chunks)
         return b"".join(chunks) + dialect.encode_error_event(error, request_id="req_1"), said(error)
     return encoded(target, deltas), ""
+
+
+def broken(deltas: list[Any], error: MiniLLMError) -> Iterator[Any]:
+    """Yield *deltas*, then fail."""
+    yield from deltas
+    raise error
 
 
 def translated(kind: str, source: str, target: str, given: str) -> Any:
@@ -91,7 +98,7 @@ def translated(kind: str, source: str, target: str, given: str) -> Any:
 
 def timeless(text: str) -> str:
     """Return *text* without the moment it was written, and without the id made up for an answer that had none."""
-    return re.sub(r"(chatcmpl-|msg_)[0-9a-f]{24}", r"\1made-up", re.sub(r'"created": ?\d{10}', '"created":0', text))
+    return re.sub(r"(chatcmpl-|msg_)[0-9a-f]{24}", r"\1made-up", re.sub(r'"(created(?:_at)?)": ?\d{10}', r'"\1":0', text))
 
 
 def said(error: MiniLLMError) -> str:
