@@ -26,7 +26,7 @@ RECOVERIES = ("continue", "restart", "off")
 DIALECTS = (
     *("openai", "anthropic", "gemini", "responses"),
     *("openai_chat", "openai_responses", "anthropic_messages"),
-    *("cohere", "mistral", "ollama"),
+    *("bedrock", "bedrock_converse", "cohere", "mistral", "ollama"),
 )
 AUTHS = ("bearer", "x-api-key", "x-goog-api-key", "api-key", "none")
 

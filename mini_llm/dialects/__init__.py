@@ -15,10 +15,10 @@ from mini_llm.errors import ConfigError, MiniLLMError, UpstreamError
 from mini_llm.types import ChatRequest, ChatResponse, Delta, Json
 
 NAMES = ("openai_chat", "openai_responses", "anthropic_messages", "gemini")
-TARGET_NAMES = ("cohere", "mistral", "ollama")
+TARGET_NAMES = ("bedrock_converse", "cohere", "mistral", "ollama")
 SHORT_NAMES: Mapping[str, str] = {
     "openai": "openai_chat", "responses": "openai_responses", "anthropic": "anthropic_messages",
-    "gemini": "gemini",
+    "gemini": "gemini", "bedrock": "bedrock_converse",
 }  # fmt: skip
 
 # What a provider's file may name in `drop`: fields that steer an answer without changing what was asked for.
@@ -47,6 +47,9 @@ HINTS = frozenset({
 
 # Dialects in which a turn can say who speaks.
 NAMED_TURNS = frozenset({"openai_chat"})
+# Dialects without a word for who asks, and those without one for a tool whose calls must fit its schema.
+NO_USER = frozenset({"bedrock_converse", "cohere", "ollama"})
+NO_STRICT_TOOLS = frozenset({"cohere", "ollama"})
 
 
 class TargetDialect(Protocol):
@@ -121,7 +124,7 @@ def without(request: ChatRequest, drop: Collection[str], *, dialect: str = "") -
     With the target's *dialect* given and another than the request's own, hints it has no words for go too.
     """
     crossing = bool(dialect and request.dialect and dialect != request.dialect)
-    unwanted = {*drop, *HINTS} if crossing else set(drop)
+    unwanted = {*drop, *(HINTS if crossing else ()), *(("user",) if dialect in NO_USER else ())}
     changes: dict[str, Any] = {}
     gone = []
     for name, field in TUNING.items():
@@ -134,6 +137,9 @@ def without(request: ChatRequest, drop: Collection[str], *, dialect: str = "") -
     if dialect and dialect not in NAMED_TURNS and any(message.name for message in request.messages):
         changes["messages"] = tuple(message._replace(name="") for message in request.messages)
         gone.append("messages.name")
+    if dialect in NO_STRICT_TOOLS and any(tool.strict for tool in request.tools):
+        changes["tools"] = tuple(tool._replace(strict=None) for tool in request.tools)
+        gone.append("tools.strict")
     return (request._replace(**changes), tuple(dict.fromkeys([*gone, *extra]))) if changes else (request, ())
 
 
@@ -161,7 +167,16 @@ def apply(
 
 
 if TYPE_CHECKING:  # the proof that each module is a Dialect
-    from mini_llm.dialects import anthropic_messages, cohere, gemini, mistral, ollama, openai_chat, openai_responses
+    from mini_llm.dialects import (
+        anthropic_messages,
+        bedrock_converse,
+        cohere,
+        gemini,
+        mistral,
+        ollama,
+        openai_chat,
+        openai_responses,
+    )
 
     _DIALECTS: tuple[Dialect, ...] = (openai_chat, openai_responses, anthropic_messages, gemini)
-    _OF_TARGETS: tuple[TargetDialect, ...] = (cohere, mistral, ollama)
+    _OF_TARGETS: tuple[TargetDialect, ...] = (bedrock_converse, cohere, mistral, ollama)

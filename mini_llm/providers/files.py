@@ -25,6 +25,7 @@ DIALECTS: Mapping[str, str] = {
     "responses": "openai_responses",
     "anthropic": "anthropic_messages",
     "gemini": "gemini",
+    "bedrock": "bedrock_converse",
     "cohere": "cohere",
     "mistral": "mistral",
     "ollama": "ollama",

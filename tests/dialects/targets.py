@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tests.dialects import reading
 from tests.dialects.reading import WIRE, Meaning
 
-OURS = {"cohere": "cohere", "mistral": "mistral", "ollama": "ollama"}
+OURS = {"bedrock-converse": "bedrock_converse", "cohere": "cohere", "mistral": "mistral", "ollama": "ollama"}
 
 
 class Recording(NamedTuple):
@@ -76,6 +76,38 @@ def _mistral(recording: Recording) -> Meaning:
     return reading.raw_meaning(recording._replace(dialect="openai_chat"))  # type: ignore[arg-type]  # has what it reads
 
 
+def _bedrock(recording: Recording) -> Meaning:
+    frames = recording.response.get("eventstream", ())
+    told: dict[str, Any] = {"stopReason": "", "usage": {}, **recording.response.get("body", {})}
+    blocks: list[dict[str, Any]] = list(told.get("output", {}).get("message", {}).get("content", ()))
+    text = reasoning = ""
+    calls: dict[int, list[Any]] = {}
+    for frame in frames:
+        payload = frame["payload"]
+        delta, index = payload.get("delta", {}), payload.get("contentBlockIndex", 0)
+        text += delta.get("text", "")
+        reasoning += delta.get("reasoningContent", {}).get("text", "")
+        used = payload.get("start", {}).get("toolUse", {})
+        if used and used.get("type") != "server_tool_use":
+            calls[index] = [used["toolUseId"], used["name"], ""]
+        if index in calls:
+            calls[index][2] += delta.get("toolUse", {}).get("input", "")
+        told |= {name: payload[name] for name in ("stopReason", "usage") if name in payload}
+    for at, block in enumerate(blocks):
+        text += block.get("text", "") + "".join(
+            part["text"] for part in block.get("citationsContent", {}).get("content", ())
+        )
+        reasoning += block.get("reasoningContent", {}).get("reasoningText", {}).get("text", "")
+        if used := block.get("toolUse"):
+            calls[at] = [used["toolUseId"], used["name"], json.dumps(used["input"])]
+    usage = told["usage"]
+    read = usage.get("cacheReadInputTokens", 0)
+    given = usage["inputTokens"] + read + usage.get("cacheWriteInputTokens", 0)
+    reasons = {"end_turn": "stop", "tool_use": "tool_calls", "max_tokens": "length", "guardrail_intervened": "refused"}
+    listed = _calls((identity, name, json.loads(given)) for identity, name, given in calls.values())
+    return Meaning(text, reasoning, listed, reasons[told["stopReason"]], (given, usage["outputTokens"], read))
+
+
 def _cohere(recording: Recording) -> Meaning:
     if recording.streams:
         events = [json.loads(line[6:]) for line in recording.response["sse"].splitlines() if line.startswith("data: {")]
@@ -100,4 +132,9 @@ def _calls(calls: Iterable[tuple[str, str, Any]]) -> tuple[tuple[str, str, str],
     return tuple((identity, name, json.dumps(given, sort_keys=True)) for identity, name, given in calls)
 
 
-_READERS: dict[str, Callable[[Recording], Meaning]] = {"cohere": _cohere, "mistral": _mistral, "ollama": _ollama}
+_READERS: dict[str, Callable[[Recording], Meaning]] = {
+    "bedrock_converse": _bedrock,
+    "cohere": _cohere,
+    "mistral": _mistral,
+    "ollama": _ollama,
+}

@@ -68,7 +68,9 @@ def test_a_recorded_error_becomes_the_right_class(recording: Recording) -> None:
     dialect = dialects.of_target(recording.dialect)
     error = dialect.decode_error(recording.status, recording.response["headers"], recording.raw)
     expected = {400: "RejectedError", 401: "AuthError", 403: "AuthError", 404: "ModelMissingError"}
-    assert type(error).__name__ == expected[recording.status], error.message
+    named = {"invalid-model": "ModelMissingError"}
+    kind = next((kind for part, kind in named.items() if part in recording.name), expected[recording.status])
+    assert type(error).__name__ == kind, error.message
     assert error.upstream_status == recording.status
     assert error.message and "said nothing" not in error.message
 
