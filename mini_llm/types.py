@@ -252,7 +252,8 @@ class Delta(NamedTuple):
 
     `part` is a whole block that came at once (an image, redacted or signed reasoning, a server tool's result).
     `signature` (only Anthropic's comes so) closes the reasoning that streamed before it. `block` is the index of
-    the block on the wire, where the wire has one: another number is another block. `id`, `model` and `created` come with the first step.
+    the block on the wire, where the wire has one: another number is another block. `id`, `model` and `created`
+    come with the first step.
     """
 
     text: str = ""

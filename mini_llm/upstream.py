@@ -13,10 +13,11 @@ from urllib.parse import quote
 
 import orjson
 
-from mini_llm import dialects
+from mini_llm import dialects, sse
 from mini_llm.credentials import Credentials, Secret, origin_of
 from mini_llm.dialects import TargetDialect
 from mini_llm.errors import AuthError, ConfigError, NotAnAPIError, ProtocolError, UpstreamError, UsageError
+from mini_llm.meter import scattered
 from mini_llm.providers import AUTH, Provider, Registry
 from mini_llm.routing import Target
 from mini_llm.transport import Response, Timeouts, Transport
@@ -55,16 +56,7 @@ class Reply:
 
     async def json(self) -> Json:
         """Return the whole body. Raises ProtocolError unless it is a JSON object."""
-        raw = await self.response.read(BODY_LIMIT)
-        try:
-            body = orjson.loads(raw)
-        except orjson.JSONDecodeError as error:
-            raise ProtocolError(
-                f"{self.provider.name} sent {len(raw)} bytes that are no JSON", provider=self.provider.name
-            ) from error
-        if not isinstance(body, dict):
-            raise ProtocolError(f"{self.provider.name} sent JSON that is not an object", provider=self.provider.name)
-        return body
+        return self._object(await self.response.read(BODY_LIMIT))
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it streams. Raises ProtocolError for one that is too large for any answer."""
@@ -76,9 +68,37 @@ class Reply:
                     raise ProtocolError(f"{self.provider.name} streamed more than {BODY_LIMIT >> 20} MiB")
                 yield chunk
 
-    def deltas(self) -> AsyncGenerator[Delta, None]:
-        """Return the answer as it streams, decoded."""
-        return self.dialect.decode_stream(self.dialect.events(self.chunks()))
+    async def deltas(self) -> AsyncGenerator[Delta, None]:
+        """Yield the answer as it streams, decoded. One that came whole, though a stream was asked for, is taken too."""
+        async with aclosing(self.chunks()) as chunks:
+            first = await anext(chunks, b"")
+            if self.dialect.events is sse.events and first.lstrip()[:1] == b"{":
+                rest = [chunk async for chunk in chunks]
+                for delta in scattered(self.dialect.decode_response(self._object(b"".join([first, *rest])))):
+                    yield delta
+                return
+            events = self.dialect.events(_from(first, chunks))
+            async with aclosing(self.dialect.decode_stream(events)) as deltas:
+                async for delta in deltas:
+                    yield delta
+        await self.response.finish()
+
+    def _object(self, raw: bytes) -> Json:
+        try:
+            body = orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            raise ProtocolError(
+                f"{self.provider.name} sent {len(raw)} bytes that are no JSON", provider=self.provider.name
+            ) from error
+        if not isinstance(body, dict):
+            raise ProtocolError(f"{self.provider.name} sent JSON that is not an object", provider=self.provider.name)
+        return body
+
+
+async def _from(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    yield first
+    async for chunk in rest:
+        yield chunk
 
 
 class Sending:

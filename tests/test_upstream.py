@@ -13,6 +13,7 @@ from mini_llm.routing import Target
 from mini_llm.transport import Timeouts
 from mini_llm.types import Json
 from mini_llm.upstream import Request
+from tests.hostile import chunk, hostile
 from tests.upstream import FailInside, Provider, Say, Status, Step
 from tests.world import World
 
@@ -153,3 +154,28 @@ def test_the_name_of_a_model_leads_to_no_other_place(tmp_path: Path, model: str)
 def test_a_path_does_not_go_on_with_the_hosts_name(tmp_path: Path) -> None:
     with Provider() as provider, pytest.raises(ConfigError, match="must begin with a slash"):
         asyncio.run(_open(own_path(tmp_path, ".elsewhere.example/chat", provider), Target("own", "m")))
+
+
+def test_a_connection_serves_again_after_a_streamed_answer(tmp_path: Path) -> None:
+    async def ask_twice() -> list[bool]:
+        async with hostile() as peer:
+            said = b'data: {"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":"stop"}]}\n\n'
+            head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+            whole = head + chunk(said) + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+            peer.scripts["/chat/completions"] = whole
+            runtime = World(tmp_path, {"lab": peer.url}).runtime
+            reused = []
+            for _ in range(2):
+                async with runtime.upstream.open(Target("lab", "m"), Request(b"{}", True, QUICK)) as reply:
+                    assert [delta.text async for delta in reply.deltas() if delta.text] == ["Hi"]
+                    reused.append(reply.response.reused)
+            await runtime.close()
+            return reused
+
+    assert asyncio.run(ask_twice()) == [False, True]
+
+
+def test_an_answer_that_came_whole_though_a_stream_was_asked_for_is_taken(tmp_path: Path) -> None:
+    whole = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}
+    with Provider(Status(200, whole)) as provider:
+        assert world(tmp_path, provider).stream(model="lab/m")[1].text == "Hello"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 
-from mini_llm.errors import ProtocolError
+from mini_llm.errors import ProtocolError, UpstreamError
 from mini_llm.transport.connection import Connection
 from mini_llm.transport.inflate import Inflater
 from mini_llm.transport.message import Headers, Message
@@ -42,6 +44,12 @@ class Response:
                 raise ProtocolError(f"{self._label} sent a body of more than {limit} bytes")
             parts.append(data)
         return b"".join(parts)
+
+    async def finish(self, *, seconds: float = 0.1, limit: int = 64 * 1024) -> None:
+        """Take what little is left behind a stream's own end, so that the connection can serve again."""
+        with suppress(UpstreamError, TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.read(limit)
 
     async def close(self) -> None:
         """Let go of the connection: back to its pool if the answer is complete, else closed at once."""
