@@ -128,5 +128,5 @@ def block_of(part: Part) -> Json | None:
 
 
 def is_source(citation: Json) -> bool:
-    """Whether *citation* is in Anthropic's form. OpenAI's lack the index that would have to stand in it."""
-    return citation.get("type") not in (None, "url_citation")
+    """Whether *citation* is in Anthropic's form. Those of others lack the index that would have to stand in it."""
+    return loose.text(citation.get("type")).endswith("_location")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeGuard
 
 from mini_llm.dialects import media
+from mini_llm.dialects.anthropic_messages.response import is_source
 from mini_llm.dialects.anthropic_messages.thinking import max_tokens, thinking_fields
 from mini_llm.dialects.anthropic_messages.words import NAME, input_of
 from mini_llm.errors import TranslationError
@@ -179,7 +180,7 @@ def _text(part: Text, path: str) -> Json:
     block: Json = {"type": "text", "text": part.text}
     if part.cache:
         block["cache_control"] = _mark(part.cache)
-    citations = [citation for citation in part.citations if citation.get("type") != "url_citation"]
+    citations = [citation for citation in part.citations if is_source(citation)]
     return block | ({"citations": citations} if citations else {})
 
 

@@ -10,6 +10,7 @@ from mini_llm.dialects import failures, loose
 from mini_llm.dialects.media import split_data_url
 from mini_llm.dialects.openai_chat.reasoning import NAME, reasoning_fields, reasoning_parts
 from mini_llm.dialects.openai_chat.usage import decode_usage, encode_usage
+from mini_llm.dialects.tiers import openai_tier
 from mini_llm.errors import OverloadedError, ProtocolError, ServerError, TruncatedError
 from mini_llm.types import (
     Audio,
@@ -173,8 +174,8 @@ def encode_response(response: ChatResponse) -> Json:
     }
     if response.usage is not None:
         body["usage"] = encode_usage(response.usage)
-    if response.service_tier:
-        body["service_tier"] = response.service_tier
+    if tier := openai_tier(response, NAME):
+        body["service_tier"] = tier
     return {**body, **response.extra} if response.dialect == NAME else body
 
 
@@ -242,6 +243,10 @@ def written_citations(parts: tuple[Part, ...]) -> list[Json]:
 
 def citation_of(citation: Json, start: int, end: int) -> Json | None:
     """Return one source of the text from *start* to *end*; None if it cannot be said here."""
+    if citation.get("type") == "url_citation" and "url" in citation:  # the Responses API's, flat and from its own part
+        flat = {name: value for name, value in citation.items() if name != "type"}
+        flat |= {name: start + loose.count(flat.get(name)) for name in ("start_index", "end_index")}
+        return {"type": "url_citation", "url_citation": flat}
     if citation.get("type") == "url_citation":
         return citation
     if not (url := loose.text(citation.get("url"))):

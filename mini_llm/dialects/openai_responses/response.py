@@ -11,6 +11,7 @@ from mini_llm.dialects.calls import made_up_id
 from mini_llm.dialects.openai_responses.usage import decode_usage, encode_usage
 from mini_llm.dialects.openai_responses.words import INCOMPLETE, NAME, incomplete, item_id
 from mini_llm.dialects.openai_responses.write_items import items_of
+from mini_llm.dialects.tiers import openai_tier
 from mini_llm.errors import ProtocolError, ServerError, TruncatedError
 from mini_llm.types import (
     ChatResponse,
@@ -178,8 +179,8 @@ def encode_response(response: ChatResponse) -> Json:
     body = whole_response(
         identity, response.model, response.created or int(time.time()), output, response.usage, lacks=lacks
     )
-    if response.service_tier:
-        body["service_tier"] = response.service_tier
+    if tier := openai_tier(response, NAME):
+        body["service_tier"] = tier
     return {**body, **response.extra} if response.dialect == NAME else body
 
 
