@@ -280,10 +280,11 @@ def streamed_meaning(deltas: Iterable[Delta]) -> Meaning:
 
 
 def _listed(calls: dict[Any, list[str]]) -> tuple[tuple[str, str, str], ...]:
-    return tuple((_known(identity), name, _canonical(arguments)) for identity, name, arguments in calls.values())
+    return tuple((known(identity), name, _canonical(arguments)) for identity, name, arguments in calls.values())
 
 
-def _known(identity: str) -> str:
+def known(identity: str) -> str:
+    """Return *identity*, or the same word for every id that we made up."""
     return "made up" if re.fullmatch(r"call_[0-9a-f]{12}_\d+", identity) else identity
 
 
