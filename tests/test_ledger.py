@@ -209,3 +209,30 @@ def test_a_process_that_ends_without_closing_still_writes_its_rows(tmp_path: Pat
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=30)
     assert ledger_in(tmp_path).totals().attempts == 1
+
+
+FORKED = """
+import os, sys
+from pathlib import Path
+from tests.test_ledger import ENTRY, ledger_in
+
+ours = ledger_in(Path(sys.argv[1]))
+for number in range(20):
+    ours.append(ENTRY._replace(request_id=f"parent-{number}"))
+    child = os.fork()
+    if not child:
+        ours.append(ENTRY._replace(request_id=f"child-{number}"))
+        theirs = ledger_in(Path(sys.argv[1]))
+        theirs.append(ENTRY._replace(request_id=f"new-{number}"))
+        theirs.close()
+        ours.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+ours.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
+def test_a_fork_in_the_middle_of_writing_hurts_neither_side(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED, str(tmp_path)], check=True, timeout=60)
+    assert ledger_in(tmp_path).totals().attempts == 60

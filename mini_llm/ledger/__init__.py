@@ -6,12 +6,14 @@ Money is integer nano-dollars; an unknown price is None. Prompts and answers are
 from __future__ import annotations
 
 import atexit
+import os
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
+from weakref import ref
 
 from mini_llm.errors import LedgerError
 from mini_llm.memory import Memo
@@ -84,6 +86,9 @@ class Ledger:
         self._writer: threading.Thread | None = None
         self._lock = threading.Lock()
         self._failure: Exception | None = None
+        self._book: Book | None = None
+        self._watches_forks = False
+        self._writing = threading.Lock()  # held while the book is opened, written or closed
 
     @property
     def trouble(self) -> str:
@@ -145,6 +150,7 @@ class Ledger:
                 self._writer = threading.Thread(target=self._write, name="ledger", daemon=True)
                 self._writer.start()
                 atexit.register(self._close_at_exit)  # a daemon thread would die with the last rows in its hands
+                self._prepare_for_forks()
         self._handed.put(item)
 
     def _close_at_exit(self) -> None:
@@ -152,20 +158,48 @@ class Ledger:
             self.close()
 
     def _write(self) -> None:
-        book: Book | None = None
         ended = False
         while not ended:
             handed, ended = self._next_batch()
             self._unwritten += handed
             try:
-                book = book or self._open_book()
-                book.append([item for item in self._unwritten if isinstance(item, Entry)])
-                book.remember([item for item in self._unwritten if isinstance(item, Memo)])
+                with self._writing:
+                    self._book = self._book or self._open_book()
+                    self._book.append([item for item in self._unwritten if isinstance(item, Entry)])
+                    self._book.remember([item for item in self._unwritten if isinstance(item, Memo)])
                 self._unwritten, self._failure = [], None
             except Exception as error:  # whatever the database does, requests go on and `trouble` tells
                 self._failure = error
+        with self._writing:
+            self._close_book()
+
+    def _close_book(self) -> None:
+        book, self._book = self._book, None
         if book is not None:
             book.close()
+
+    def _prepare_for_forks(self) -> None:
+        """Close the book around a fork: the child would inherit SQLite's locks without the thread that frees them."""
+        if self._watches_forks or not hasattr(os, "register_at_fork"):
+            return
+        self._watches_forks = True
+        me = ref(self)  # what is registered stays for ever
+
+        def before() -> None:
+            if (ledger := me()) is not None:
+                ledger._writing.acquire()
+                ledger._close_book()
+
+        def in_parent() -> None:
+            if (ledger := me()) is not None:
+                ledger._writing.release()
+
+        def in_child() -> None:
+            if (ledger := me()) is not None:  # what waits is the parent's to write
+                ledger._handed, ledger._unwritten, ledger._writer = queue.SimpleQueue(), [], None
+                ledger._lock, ledger._writing = threading.Lock(), threading.Lock()
+
+        os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
 
     def _next_batch(self) -> tuple[list[Entry | Memo], bool]:
         """Wait for a row and take what else is there; the second value tells that the end was asked for."""
