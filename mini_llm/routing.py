@@ -215,9 +215,9 @@ class Router:
                 hint=f"{provider.name} has it: {way}`mini-llm providers add {provider.name} --key`",
                 nearest=[f"{holder}/{name}" for holder in elsewhere],
             )
-        provider, slash, _ = name.partition("/")
+        vendor, slash, _ = name.partition("/")
         if slash and not self._catalogue.providers_of(name.rpartition("/")[2]):
-            self._registry.get(provider)  # tells that there is no such provider, and which names come near
+            self._registry.get(vendor)  # tells that there is no such provider, and which names come near
         nearest = self._catalogue.nearest(name, self._known_names())
         near = f"nearest: {', '.join(nearest)}; " if nearest else ""
         return UnknownModelError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -130,6 +131,9 @@ class AsyncStream:
         self._dispatched: Dispatched[AsyncGenerator[Delta, None]] | None = None
         self._answer: Answer | None = None
         self._deltas = self._run()
+        self._reader: asyncio.Task[Any] | None = None
+        self._rested = asyncio.Event()
+        self._stopping = False
 
     @property
     def answer(self) -> Answer:
@@ -156,10 +160,24 @@ class AsyncStream:
         return self
 
     async def __anext__(self) -> Delta:
-        return await self._deltas.__anext__()
+        task = self._reader = asyncio.current_task()
+        try:
+            return await anext(self._deltas)
+        except asyncio.CancelledError:
+            if not self._stopping or task is None or task.uncancel():
+                raise
+            raise StopAsyncIteration from None
+        finally:
+            self._reader = None
+            self._rested.set()
 
     async def aclose(self) -> None:
-        """Stop: the connection is closed, so the provider stops too."""
+        """Stop: the connection is closed, so the provider stops too. A loop that waits for more ends, in any task."""
+        if self._reader not in (None, asyncio.current_task()):
+            self._stopping = True
+            self._rested.clear()
+            self._reader.cancel()
+            await self._rested.wait()
         await self._deltas.aclose()
 
     async def __aenter__(self) -> AsyncStream:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar, Unpack
+from weakref import WeakSet
 
 import orjson
 
@@ -15,17 +17,19 @@ from mini_llm.client.answers import Answer, AsyncStream, Opening, answer_of
 from mini_llm.client.asking import Options, Prompt
 from mini_llm.dialects import openai_embeddings
 from mini_llm.dispatch import Body, Call
-from mini_llm.errors import MiniLLMError, TranslationError, UsageError
+from mini_llm.errors import MiniLLMError, ProtocolError, TranslationError, UsageError
 from mini_llm.meter import Meter
 from mini_llm.providers import Provider
-from mini_llm.routing import Decision, Needs, Target, needs_of
+from mini_llm.routing import LONGEST_NAME, Decision, Needs, Target, needs_of
 from mini_llm.runtime import Runtime
 from mini_llm.transport import Timeouts
-from mini_llm.types import ChatRequest, ChatResponse, Delta, EmbedRequest, EmbedResponse, Model
+from mini_llm.types import ChatRequest, ChatResponse, Delta, EmbedRequest, EmbedResponse, Json, Model
 from mini_llm.upstream import Reply
 
 Content = TypeVar("Content")
 
+MOST_HELD = 10_000
+MOST_LISTED = 10_000
 LISTING = Timeouts(connect=2.0, first_byte=5.0, silence=5.0, total=10.0)
 
 
@@ -49,6 +53,7 @@ class AsyncClient:
         runtime: Runtime | None = None,
     ) -> None:
         self._owns = runtime is None
+        self._streams: WeakSet[AsyncStream] = WeakSet()
         self._runtime = runtime or Runtime.open(environ=environ, config=Path(config) if config else None)
 
     async def chat(self, prompt: Prompt, **options: Unpack[Options]) -> Answer:
@@ -82,7 +87,9 @@ class AsyncClient:
             whole = await self._runtime.memory.restore(request)
             return self._runtime.dispatch.answer(_call(whole, options, _receive_first))
 
-        return AsyncStream(opened, ended=lambda answer: self._keep(request, answer))
+        stream = AsyncStream(opened, ended=lambda answer: self._keep(request, answer))
+        self._streams.add(stream)
+        return stream
 
     def plan(self, prompt: Prompt, **options: Unpack[Options]) -> tuple[ChatRequest, Decision]:
         """Return what `chat` would ask, and whom, in order. Nothing is sent; args and errors as there."""
@@ -142,7 +149,8 @@ class AsyncClient:
         body = await self._runtime.upstream.get_json(self._runtime.registry.get(provider), "/models", timeouts=LISTING)
         rows = body.get("data")
         ids = [row.get("id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-        return tuple(name for name in ids if isinstance(name, str) and name)
+        named = (name for name in ids if isinstance(name, str) and 0 < len(name) <= LONGEST_NAME)
+        return tuple(name for name in named if name.isprintable())[:MOST_LISTED]
 
     def _keep(self, request: ChatRequest, answer: Answer) -> None:
         """Remember what the next turn needs of *answer* and the caller may leave out."""
@@ -150,7 +158,9 @@ class AsyncClient:
             self._runtime.memory.keep(answer.response.choices[0].message, request)
 
     async def close(self) -> None:
-        """Close connections and write what the ledger still holds."""
+        """Stop the streams still open, close connections and write what the ledger still holds."""
+        for stream in tuple(self._streams):
+            await stream.aclose()
         if self._owns:
             await self._runtime.close()
 
@@ -182,7 +192,7 @@ def _body(request: ChatRequest, provider: Provider, target: Target) -> Body:
     kept, dropped = dialects.without(request, provider.drop, dialect=provider.dialect)
     encoded = dialects.of_target(provider.dialect).encode_request(kept._replace(model=target.model))
     body, also = dialects.apply(encoded, provider.drop, provider.rename, dict(provider.defaults))
-    return Body(orjson.dumps(body), (*dropped, *also))
+    return Body(_written(body), (*dropped, *also))
 
 
 def _embedding_body(request: EmbedRequest, provider: Provider, target: Target) -> Body:
@@ -192,7 +202,14 @@ def _embedding_body(request: EmbedRequest, provider: Provider, target: Target) -
             field="input",
             hint="choose an embedding model of another provider: `mini-llm models --query embed`",
         )
-    return Body(orjson.dumps(openai_embeddings.encode_request(request._replace(model=target.model))))
+    return Body(_written(openai_embeddings.encode_request(request._replace(model=target.model))))
+
+
+def _written(body: Json) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError as error:  # half a surrogate pair, which no UTF-8 can hold
+        raise UsageError(f"the request cannot be written as JSON: {error}") from error
 
 
 async def _receive_whole(reply: Reply, meter: Meter) -> ChatResponse:
@@ -215,6 +232,9 @@ async def _receive_first(reply: Reply, meter: Meter) -> AsyncGenerator[Delta, No
         held.append(delta)
         if meter.see(delta):
             break
+        if len(held) > MOST_HELD:
+            await deltas.aclose()
+            raise ProtocolError(f"{reply.provider.name} sent {MOST_HELD} events without content")
     return _continued(held, deltas, meter)
 
 
@@ -224,7 +244,8 @@ async def _continued(
     try:
         for delta in held:
             yield delta
-        async for delta in meter.watch(deltas):
-            yield delta
+        async with aclosing(meter.watch(deltas)) as watched:
+            async for delta in watched:
+                yield delta
     finally:
         await deltas.aclose()

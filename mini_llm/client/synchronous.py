@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import CancelledError
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
@@ -20,7 +22,7 @@ Result = TypeVar("Result")
 
 
 class Client:
-    """Ask models; every method is that of AsyncClient, and waits.
+    """Ask models; every method is that of AsyncClient, and waits. Works from any thread, and after a fork.
 
     Args:
         config: the configuration file; by default the user's (`mini-llm config path`).
@@ -31,18 +33,22 @@ class Client:
     """
 
     def __init__(self, *, config: str | Path | None = None, environ: Mapping[str, str] | None = None) -> None:
-        self._client = AsyncClient(config=config, environ=environ)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="mini-llm", daemon=True)
-        self._thread.start()
+        self._open: Callable[[], AsyncClient] = lambda: AsyncClient(config=config, environ=environ)
+        self._client = self._open()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._process = os.getpid()
+        self._left_behind: list[object] = []
+        self._starting = threading.Lock()
+        self._closed = False
 
     def chat(self, prompt: Prompt, **options: Unpack[Options]) -> Answer:
         """Return one whole answer to *prompt*. Args and errors as `AsyncClient.chat`."""
-        return self._wait(self._client.chat(prompt, **options))
+        return self._wait(self._ready().chat(prompt, **options))
 
     def stream(self, prompt: Prompt, **options: Unpack[Options]) -> Stream:
         """Return the answer as it comes: `for delta in client.stream("…")`. Otherwise as `AsyncClient.stream`."""
-        return Stream(self, self._client.stream(prompt, **options))
+        return Stream(self, self._ready().stream(prompt, **options))
 
     def plan(self, prompt: Prompt, **options: Unpack[Options]) -> tuple[ChatRequest, Decision]:
         """Return what `chat` would ask, and whom, in order. Nothing is sent."""
@@ -50,32 +56,62 @@ class Client:
 
     def embed(self, texts: str | Sequence[str], *, model: str, dimensions: int | None = None) -> EmbedResponse:
         """Return a vector for each of *texts*. Args and errors as `AsyncClient.embed`."""
-        return self._wait(self._client.embed(texts, model=model, dimensions=dimensions))
+        return self._wait(self._ready().embed(texts, model=model, dimensions=dimensions))
 
     def models(self, provider: str = "") -> list[Model]:
         """Return what can be called now. As `AsyncClient.models`."""
-        return self._wait(self._client.models(provider))
+        return self._wait(self._ready().models(provider))
 
     def close(self) -> None:
-        """Close connections, write what the ledger still holds, end the thread."""
-        if self._loop.is_closed():
+        """Stop what is under way, close connections, write what the ledger still holds, end the thread."""
+        if self._closed:
             return
-        self._wait(self._client.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._closed = True
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None or self._process != os.getpid():
+            return
+        try:
+            asyncio.run_coroutine_threadsafe(self._end(), loop).result()
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+    def _ready(self) -> AsyncClient:
+        """Return what does the work, its loop running. A fork leaves threads and connections with the parent."""
+        if self._closed:
+            raise UsageError("this client is closed", hint="make a new one")
+        with self._starting:
+            if self._process != os.getpid() and self._loop is not None:
+                self._left_behind += (self._client, self._loop)  # to let go of them would close the parent's sockets
+                self._client, self._loop = self._open(), None
+            self._process = os.getpid()
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="mini-llm", daemon=True)
+                self._thread.start()
+        return self._client
 
     def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Run *work* on the loop's thread; an interrupt here cancels it there."""
-        if self._loop.is_closed():
+        if self._closed or self._loop is None:
             work.close()
             raise UsageError("this client is closed", hint="make a new one")
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
-        except BaseException:
+        except BaseException as error:
             future.cancel()
+            if self._closed and isinstance(error, CancelledError):
+                raise UsageError("this client was closed before the answer was there") from None
             raise
+
+    async def _end(self) -> None:
+        under_way = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        await self._client.close()
 
     def __enter__(self) -> Client:
         return self
@@ -108,8 +144,9 @@ class Stream:
         return delta
 
     def close(self) -> None:
-        """Stop: the connection is closed, so the provider stops too."""
-        self._client._wait(self._stream.aclose())
+        """Stop: the connection is closed, so the provider stops too. Works from any thread."""
+        if not self._client._closed:  # which stopped it as well
+            self._client._wait(self._stream.aclose())
 
     def __enter__(self) -> Stream:
         return self
