@@ -82,6 +82,7 @@ def _run(*arguments: str, environ: Mapping[str, str] | None = None) -> int:
 
 if __name__ == "__main__":
     local_model.stop_on_sigterm()
+    sys.stdout.reconfigure(line_buffering=True)  # in a log, too, what is said stands before what it is about
     try:
         sys.exit(main())
     except KeyboardInterrupt:
