@@ -24,9 +24,10 @@ def encode_error_event(error: MiniLLMError, *, request_id: str) -> bytes:
     """Return the event that ends a stream that failed. It takes up the answer's id and numbering where it broke off."""
     said = f"{error.message}\n{error.hint}" if error.hint else error.message
     code = _code(error)
-    if code == "rate_limit_exceeded" and isinstance(error, UpstreamError) and error.retry_after is not None:
+    wait = error.retry_after if isinstance(error, UpstreamError) and code == "rate_limit_exceeded" else None
+    if wait is not None and "try again in" not in said:
         # Codex reads the wait from these words, and from nothing else.
-        said = f"{said} Please try again in {error.retry_after:g}s."
+        said = f"{said.rstrip('.')}. Please try again in {wait:g}s."
     response = {
         "id": error.answer_id or request_id or "resp_failed",
         "object": "response",

@@ -42,7 +42,7 @@ class Item:
 
     def open(self) -> Iterator[Delta]:
         """Yield what the start of the item says. A thought says nothing until it has words."""
-        if self._raw.get("name") if self.kind in _CALLS else self.kind == "message":
+        if self._raw.get("name") if self.kind in _CALLS else self.kind == "message" and phase_of(self._raw):
             yield from self._begin()
 
     def grow(self, what: str, event: Json) -> Iterator[Delta]:
@@ -131,7 +131,8 @@ class Item:
             yield from self._rest(kind, at, part.get(_WORDS[kind]))
 
     def _rest(self, kind: str, at: int, whole: Any) -> Iterator[Delta]:
-        told = "".join(self._pieces.get((kind, at), ()))
+        pieces = self._pieces.setdefault((kind, at), [])
+        pieces[:] = [told := "".join(pieces)]
         text = loose.text(whole)
         if len(text) > len(told) and text.startswith(told):
             yield from self._piece(kind, at, text[len(told) :])

@@ -52,11 +52,11 @@ def decode_response(body: Json) -> ChatResponse:
     if body.get("status") in ("queued", "in_progress"):
         raise ProtocolError("the answer is not finished: it goes on in the background")
     parts = [part for at, item in enumerate(loose.objects(items)) for part in parts_of(item, at, identity)]
+    if not parts and (text := loose.text(body.get("output_text"))):
+        parts.append(Text(text))
     thought = loose.text(body.get("reasoning"))  # mistral.rs; elsewhere it is an object that says what was asked for
     if thought.strip() and not any(isinstance(part, Reasoning) for part in parts):
         parts.insert(0, Reasoning(thought))
-    if not parts and (text := loose.text(body.get("output_text"))):
-        parts.append(Text(text))
     reason = finish_reason(
         body,
         calls=any(isinstance(part, ToolCall) for part in parts),

@@ -7,7 +7,7 @@ from typing import TypeGuard
 
 from mini_llm.dialects import media
 from mini_llm.dialects.openai_responses.citations import annotations_of
-from mini_llm.dialects.openai_responses.words import NAME
+from mini_llm.dialects.openai_responses.words import CONTENT, NAME
 from mini_llm.types import Audio, Image, Json, Opaque, Part, Reasoning, Refusal, Text, ToolCall
 
 
@@ -28,7 +28,7 @@ def items_of(parts: Iterable[Part], *, answer: bool) -> list[Json]:
                 if open_to and not _continues(open_to, part):
                     items += _closed(open_to, fields, answer=answer)
                 open_to.append(part)
-        elif isinstance(part, (Text, Refusal, Audio)):
+        elif isinstance(part, (Text, Refusal, Audio)) or is_content(part):
             if open_to and isinstance(open_to[0], Reasoning):
                 items += _closed(open_to, fields, answer=answer)
             open_to.append(part)
@@ -45,8 +45,15 @@ def is_fields(part: Part) -> TypeGuard[Opaque]:
     return isinstance(part, Opaque) and part.dialect == NAME and "type" not in part.raw
 
 
+def is_content(part: Part) -> TypeGuard[Opaque]:
+    """Whether *part* stands inside an item, although we have no words for it."""
+    return isinstance(part, Opaque) and part.dialect == NAME and str(part.raw.get("type")).startswith(CONTENT)
+
+
 def whole_item(part: Part) -> Json | None:
     """Return *part* as an item of its own; None if it is none."""
+    if is_content(part):
+        return None
     match part:
         case ToolCall():
             return call_item(part)
@@ -130,6 +137,8 @@ def _words(part: Part, *, answer: bool) -> Json:
             return {"type": "refusal", "refusal": text}
         case Audio(transcript=text):
             return output_text(text)
+        case Opaque(raw=raw):
+            return raw
         case Text(text=text, citations=citations):
             if answer:
                 return output_text(text, citations)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from mini_llm.dialects import media
-from mini_llm.dialects.openai_responses.words import CONTENT, ENCRYPTED, LOGPROBS, NAME
-from mini_llm.dialects.openai_responses.write_items import items_of, picture_data
+from mini_llm.dialects.openai_responses.words import ENCRYPTED, LOGPROBS, NAME
+from mini_llm.dialects.openai_responses.write_items import is_content, is_fields, items_of, picture_data
 from mini_llm.dialects.refusing import Refusing
 from mini_llm.types import (
     NOTHING,
@@ -142,13 +142,12 @@ def _plain(message: Message, path: str, *, marks: bool) -> Iterator[Json]:
     content: list[Json] = []
     fields: Json = {}
     for at, part in enumerate(message.parts):
-        raw = part.raw if isinstance(part, Opaque) and part.dialect == NAME else None
-        if raw is None or str(raw.get("type", "")).startswith(CONTENT):
-            content.append(_part(part, f"{path}.content[{at}]", marks=marks))
-        elif "type" in raw:
-            yield raw
+        if is_fields(part):
+            fields |= part.raw
+        elif isinstance(part, Opaque) and part.dialect == NAME and not is_content(part):
+            yield part.raw
         else:
-            fields |= raw
+            content.append(_part(part, f"{path}.content[{at}]", marks=marks))
     if content or fields or not message.parts:
         yield {"type": "message", "role": message.role, "content": content} | fields
 
