@@ -18,6 +18,7 @@ from mini_llm.client.asking import Options, Prompt
 from mini_llm.dialects import openai_embeddings
 from mini_llm.dispatch import Body, Call
 from mini_llm.errors import MiniLLMError, ProtocolError, TranslationError, UsageError
+from mini_llm.memory import Recalled, source_of
 from mini_llm.meter import Meter
 from mini_llm.providers import Provider
 from mini_llm.routing import LONGEST_NAME, Decision, Needs, Target, needs_of
@@ -69,8 +70,9 @@ class AsyncClient:
             TranslationError: the provider cannot express a field; `field` names it.
             UpstreamError: the provider failed (its subclasses say how); AllTargetsFailedError when several did.
         """
-        request = await self._runtime.memory.restore(asking.request(prompt, options, stream=False))
-        async with self._runtime.dispatch.answer(_call(request, options, _receive_whole)) as dispatched:
+        request = asking.request(prompt, options, stream=False)
+        recalled = await self._runtime.memory.recall(request)
+        async with self._runtime.dispatch.answer(_call(recalled, options, _receive_whole)) as dispatched:
             answer = answer_of(dispatched, dispatched.content)
         self._keep(request, answer)
         return answer
@@ -84,8 +86,8 @@ class AsyncClient:
         request = asking.request(prompt, options, stream=True)
 
         async def opened() -> Opening:
-            whole = await self._runtime.memory.restore(request)
-            return self._runtime.dispatch.answer(_call(whole, options, _receive_first))
+            recalled = await self._runtime.memory.recall(request)
+            return self._runtime.dispatch.answer(_call(recalled, options, _receive_first))
 
         stream = AsyncStream(opened, ended=lambda answer: self._keep(request, answer))
         self._streams.add(stream)
@@ -155,7 +157,8 @@ class AsyncClient:
     def _keep(self, request: ChatRequest, answer: Answer) -> None:
         """Remember what the next turn needs of *answer* and the caller may leave out."""
         if answer.response.choices:
-            self._runtime.memory.keep(answer.response.choices[0].message, request)
+            source = source_of(answer.provider, answer.model)
+            self._runtime.memory.keep(answer.response.choices[0].message, request, source=source)
 
     async def close(self) -> None:
         """Stop the streams still open, close connections and write what the ledger still holds."""
@@ -173,22 +176,22 @@ class AsyncClient:
         await self.close()
 
 
-def _call(
-    request: ChatRequest, options: Options, receive: Callable[[Reply, Meter], Awaitable[Content]]
-) -> Call[Content]:
+def _call(recalled: Recalled, options: Options, receive: Callable[[Reply, Meter], Awaitable[Content]]) -> Call[Content]:
+    request = recalled.asked
     return Call(
         model=request.model,
         needs=needs_of(request),
         stream=request.stream,
-        body_for=lambda provider, target: _body(request, provider, target),
+        body_for=lambda provider, target: _body(recalled, provider, target),
         receive=receive,
         tool=options.get("caller", ""),
         timeout=options.get("timeout"),
     )
 
 
-def _body(request: ChatRequest, provider: Provider, target: Target) -> Body:
-    """Write *request* in the dialect of *provider*, less what it does not take."""
+def _body(recalled: Recalled, provider: Provider, target: Target) -> Body:
+    """Write a request in the dialect of *provider*, less what it does not take."""
+    request = recalled.for_target(source_of(provider.name, target.model), provider.dialect)
     kept, dropped = dialects.without(request, provider.drop, dialect=provider.dialect)
     encoded = dialects.of_target(provider.dialect).encode_request(kept._replace(model=target.model))
     body, also = dialects.apply(encoded, provider.drop, provider.rename, dict(provider.defaults))
