@@ -18,6 +18,7 @@ from mini_llm.ledger import Ledger, open_sqlite
 from mini_llm.memory import Memory
 from mini_llm.providers import Registry
 from mini_llm.routing import Decision, Needs, Router
+from mini_llm.signing import Signers, World
 from mini_llm.transport import Transport
 from mini_llm.upstream import Upstream
 
@@ -87,7 +88,8 @@ class Runtime:
     def upstream(self) -> Upstream:
         """What talks to providers; first used inside the event loop that it will live in."""
         self._transport = Transport(environ=self.environ)
-        return Upstream(self._transport, self.registry, self.credentials)
+        signers = Signers(World(self.environ, self.credentials.hide, self._transport))
+        return Upstream(self._transport, self.registry, self.credentials, signers)
 
     @cached_property
     def dispatch(self) -> Dispatch:

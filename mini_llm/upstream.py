@@ -18,8 +18,9 @@ from mini_llm.credentials import Credentials, Secret, origin_of
 from mini_llm.dialects import TargetDialect
 from mini_llm.errors import AuthError, ConfigError, NotAnAPIError, ProtocolError, UpstreamError, UsageError
 from mini_llm.meter import scattered
-from mini_llm.providers import AUTH, Provider, Registry
+from mini_llm.providers import AUTH, SIGNED, Provider, Registry
 from mini_llm.routing import Target
+from mini_llm.signing import Outgoing, Signers
 from mini_llm.transport import Response, Timeouts, Transport
 from mini_llm.types import Delta, Json
 
@@ -166,10 +167,11 @@ class Sending:
 class Upstream:
     """Talk to providers."""
 
-    def __init__(self, transport: Transport, registry: Registry, credentials: Credentials) -> None:
+    def __init__(self, transport: Transport, registry: Registry, credentials: Credentials, signers: Signers) -> None:
         self._transport = transport
         self._registry = registry
         self._credentials = credentials
+        self._signers = signers
 
     async def prepare(self, target: Target, request: Request) -> Sending:
         """Do all that comes before the first byte of *request*.
@@ -178,11 +180,12 @@ class Upstream:
         """
         provider = self._registry.get(target.provider)
         dialect = dialects.of_target(provider.dialect)
-        path = request.path or provider.paths.get("chat") or dialect.path(target.model, stream=request.stream)
+        path = _path(provider, dialect, target, request)
         if not path.startswith("/"):  # else it would go on with the host's name, and the key with it
             raise ConfigError(f"the path {path!r} of {provider.name} must begin with a slash")
-        headers = [*await self._headers(provider, dialect), *request.headers]
         url = provider.base_url + path.replace("{model}", _in_path(target.model))
+        outgoing = Outgoing("POST", url, request.body)
+        headers = [*await self._headers(provider, dialect, outgoing), *request.headers]
         exchange = self._transport.send("POST", url, headers=headers, body=request.body, timeouts=request.timeouts)
         return Sending(provider, dialect, exchange, self._credentials)
 
@@ -195,18 +198,21 @@ class Upstream:
     async def get_json(self, provider: Provider, path: str, *, timeouts: Timeouts) -> Json:
         """Return what a GET of *path* at *provider* answers (its list of models, say)."""
         dialect = dialects.of_target(provider.dialect)
-        headers = await self._headers(provider, dialect)
-        exchange = self._transport.send("GET", provider.base_url + path, headers=headers, timeouts=timeouts)
+        url = provider.base_url + path
+        headers = await self._headers(provider, dialect, Outgoing("GET", url, b""))
+        exchange = self._transport.send("GET", url, headers=headers, timeouts=timeouts)
         async with Sending(provider, dialect, exchange, self._credentials).open() as reply:
             return await reply.json()
 
-    async def _headers(self, provider: Provider, dialect: TargetDialect) -> list[tuple[str, str]]:
+    async def _headers(self, provider: Provider, dialect: TargetDialect, outgoing: Outgoing) -> list[tuple[str, str]]:
         headers = {
             "content-type": "application/json",
             "user-agent": USER_AGENT,
             **dialect.HEADERS,
             **{name.lower(): self._filled(name, value) for name, value in provider.headers.items()},
         }
+        if provider.auth in SIGNED:
+            return list({**headers, **await self._signers.headers(provider.auth, outgoing)}.items())
         reference = self._registry.key_reference(provider)
         if reference:
             origin = origin_of(provider.base_url)
@@ -227,6 +233,13 @@ class Upstream:
         if reference.startswith(SLOW_REFERENCES):
             return await asyncio.to_thread(self._credentials.find, reference, origin=origin)
         return self._credentials.find(reference, origin=origin)
+
+
+def _path(provider: Provider, dialect: TargetDialect, target: Target, request: Request) -> str:
+    """Return where *request* goes below the base URL: the provider's file knows better than the dialect."""
+    kind = request.path.strip("/") or ("stream" if request.stream else "chat")
+    own = provider.paths.get(kind) or (provider.paths.get("chat") if kind == "stream" else "")
+    return own or request.path or dialect.path(target.model, stream=request.stream)
 
 
 def _in_path(model: str) -> str:

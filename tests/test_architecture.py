@@ -21,7 +21,7 @@ HOUSE = """
 _version errors types -> sse peek attachments shape
 config -> credentials providers dialects catalogue
 health pricing memory meter -> ledger routing
-transport -> upstream wallet
+transport -> signing -> upstream wallet
 recovery dispatch -> runtime
 client team dashboard -> gateway
 desktop network local setup -> cli
@@ -31,6 +31,8 @@ ENTRANCES = ("__init__", "__main__")  # the names others see; they may import fr
 # Where each outside library comes in; its types do not leave that place.
 DOORS = {
     "apsw": ("ledger/sqlite",),
+    "botocore": ("signing/aws",),
+    "google": ("signing/google",),
     "httptools": ("transport",),
     "httpx": ("wallet", "catalogue"),
     "keyring": ("credentials",),

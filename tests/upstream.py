@@ -100,6 +100,7 @@ class Seen:
     headers: dict[str, str]
     body: Any
     at: float
+    raw: bytes = b""
     gone: threading.Event = field(default_factory=threading.Event)
     written: int = 0
 
@@ -162,7 +163,7 @@ class Provider:
         method, path, _ = head[0].split(" ")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
         raw = await reader.readexactly(int(headers.get("content-length", "0")))
-        seen = Seen(method, path, headers, json.loads(raw) if raw else None, time.monotonic())
+        seen = Seen(method, path, headers, _parsed(raw), time.monotonic(), raw)
         self.seen.append(seen)
         step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
         watch = asyncio.ensure_future(self._watch(reader, seen))
@@ -238,6 +239,13 @@ class Provider:
         writer.write(content)
         await writer.drain()
         return True
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except ValueError:  # a form, or nothing
+        return None
 
 
 def _head(writer: asyncio.StreamWriter, status: int, kind: str, size: int, headers: dict[str, str]) -> None:

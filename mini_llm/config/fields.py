@@ -28,7 +28,7 @@ DIALECTS = (
     *("openai_chat", "openai_responses", "anthropic_messages"),
     *("bedrock", "bedrock_converse", "cohere", "mistral", "ollama"),
 )
-AUTHS = ("bearer", "x-api-key", "x-goog-api-key", "api-key", "none")
+AUTHS = ("bearer", "x-api-key", "x-goog-api-key", "api-key", "none", "aws_sigv4", "google_adc")
 
 
 class Key(NamedTuple):

@@ -156,7 +156,7 @@ def apply(
 
     `messages.NAME` in *drop* takes the field NAME out of every message.
     """
-    dropped = [name for name in drop if name in body]
+    dropped = [name for name in drop if name in body and name != "model"]  # that one stands in the path then
     names = rename or {}
     changed = {**(defaults or {}), **{names.get(name, name): body[name] for name in body if name not in drop}}
     for name in [name.removeprefix("messages.") for name in drop if name.startswith("messages.")]:

@@ -6,7 +6,7 @@ A new provider is one file here, or in the user's own `providers/` folder, which
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from mini_llm.errors import ConfigError, CredentialError, MiniLLMError, UnknownModelError
-from mini_llm.providers.files import AUTH, DIALECTS, PLACEHOLDER, check_url, read
+from mini_llm.providers.files import AUTH, DIALECTS, PLACEHOLDER, SIGNED, check_url, read
 
 if TYPE_CHECKING:
     from mini_llm.config import Config, ProviderSettings
 
-__all__ = ["AUTH", "DIALECTS", "WALLET", "Provider", "Registry", "check_url"]
+__all__ = ["AUTH", "DIALECTS", "SIGNED", "WALLET", "Provider", "Registry", "check_url"]
 
 WALLET = "passy"
 SHIPPED = Path(__file__).parent
@@ -113,6 +113,8 @@ class Registry:
             return provider.api_key
         if variable := self._variable(provider):
             return f"${{{variable}}}"
+        if provider.auth in SIGNED:
+            return ""
         variables = " or ".join(f"`{name}`" for name in provider.key_env)
         ways = f"set {variables}, or run" if variables else "run"
         raise CredentialError(
@@ -185,15 +187,20 @@ class Registry:
         """Put the environment's values where *url* has `{VARIABLE}`."""
         if "{" not in url:
             return url
-        missing = [variable for variable in re.findall(PLACEHOLDER, url) if not self._environ.get(variable)]
+        values = {told: self._first(told.split("|")) for told in re.findall(PLACEHOLDER, url)}
+        missing = [told.partition("|")[0] for told, value in values.items() if not value]
         if missing:
             raise NoAddressError(
                 f"the address of {name} is not known",
                 hint=f"set {' and '.join(f'`{variable}`' for variable in missing)}, "
                 f"or run `mini-llm providers add {name} --url URL`",
             )
-        filled = re.sub(PLACEHOLDER, lambda match: self._environ[match[1]].strip().rstrip("/"), url)
+        filled = re.sub(PLACEHOLDER, lambda match: values[match[1]].strip().rstrip("/"), url)
         return filled if "://" in filled else f"https://{filled}"
+
+    def _first(self, variables: Sequence[str]) -> str:
+        """Return what the first of *variables* that is set holds."""
+        return next((value for variable in variables if (value := self._environ.get(variable))), "")
 
     def _unknown(self, name: str) -> UnknownModelError:
         from difflib import get_close_matches  # only for a message
@@ -221,8 +228,8 @@ def _merged(table: dict[str, Any], settings: ProviderSettings) -> dict[str, Any]
         table["api_key"] = settings.api_key
     if settings.auth:
         table["auth"] = settings.auth
-    elif (settings.api_key or settings.key_env) and table.get("auth") == "none":
-        table["auth"] = "bearer"
+    elif (settings.api_key or settings.key_env) and table.get("auth") in ("none", *SIGNED):
+        table["auth"] = "bearer"  # a key of the user's own takes the place of what needs none
     table["models"] = list(dict.fromkeys([*settings.models, *table.get("models", ())]))
     table["headers"] = {**table.get("headers", {}), **settings.headers}
     return table

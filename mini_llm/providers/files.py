@@ -19,6 +19,8 @@ AUTH: Mapping[str, tuple[str, str]] = {
     "api-key": ("api-key", "{}"),
     "none": ("", ""),
 }
+# Ways to sign each request, which need no key in the configuration.
+SIGNED = ("aws_sigv4", "google_adc")
 # What people write, and the module of `dialects/` that is meant.
 DIALECTS: Mapping[str, str] = {
     "openai": "openai_chat",
@@ -50,7 +52,7 @@ KEYS: Mapping[str, str] = {
     "paths": PAIRS,
     "continues": FLAG,
 }
-PLACEHOLDER = r"\{([A-Z][A-Z0-9_]*)\}"
+PLACEHOLDER = r"\{([A-Z][A-Z0-9_]*(?:\|[A-Z][A-Z0-9_]*)*)\}"  # of several variables the first that is set
 SCHEMES = ("https", "http", "http+unix")
 
 
@@ -121,8 +123,8 @@ def _problem(key: str, value: object) -> str:
         return f"unknown key `{key}`{_meant(key, KEYS)}"
     if not _fits(value, wanted) and not (key == "key_env" and isinstance(value, str)):
         return f"`{key}` must be {wanted}"
-    if key == "auth" and value not in AUTH:
-        return f"`auth` can't be {value!r}{_meant(str(value), AUTH)}; known: {', '.join(AUTH)}"
+    if key == "auth" and value not in (ways := (*AUTH, *SIGNED)):
+        return f"`auth` can't be {value!r}{_meant(str(value), ways)}; known: {', '.join(ways)}"
     if key == "dialect" and value not in DIALECTS.values():
         names = tuple(DIALECTS.values())
         return f"`dialect` can't be {value!r}{_meant(str(value), names)}; known: {', '.join(names)}"
