@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mini_llm.types import Tool
-from tests.upstream import Bytes, Provider, Step
+from tests.dialects.test_bedrock_frames import frame
+from tests.upstream import Bytes, Provider, Say, Step
 from tests.world import World
 
 WEATHER = Tool("weather", "The weather", {"type": "object", "properties": {"city": {"type": "string"}}})
@@ -55,6 +56,55 @@ def test_ollama_answers_streams_calls_tools_and_fails(tmp_path: Path) -> None:
         assert error.code == "model_not_found"
         provider.script = [lines({**said, "message": {"content": "Hel"}, "done": False})]
         assert world(tmp_path, provider, "ollama", "/api").failure(model="lab/m", stream=True).code
+
+
+def test_bedrock_answers_streams_calls_tools_and_fails(tmp_path: Path) -> None:
+    def told(kind: str, body: dict[str, Any]) -> bytes:
+        return frame(json.dumps(body).encode(), message_type="event", event_type=kind)
+
+    usage = {"inputTokens": 5, "outputTokens": 9, "totalTokens": 114, "cacheReadInputTokens": 100}
+    content = {"message": {"role": "assistant", "content": [{"text": "Hello"}]}}
+    whole = {"output": content, "stopReason": "end_turn", "usage": usage}
+    start = {"toolUse": {"toolUseId": "tooluse_1", "name": "weather"}}
+    streamed = [
+        told("messageStart", {"role": "assistant"}),
+        told("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {"text": "Hm."}}}),
+        told("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"reasoningContent": {"signature": "EqQB"}}}),
+        told("contentBlockStop", {"contentBlockIndex": 0}),
+        told("contentBlockStart", {"contentBlockIndex": 1, "start": start}),
+        told("contentBlockDelta", {"contentBlockIndex": 1, "delta": {"toolUse": {"input": '{"city":"Paris"}'}}}),
+        told("messageStop", {"stopReason": "tool_use"}),
+        told("metadata", {"usage": usage}),
+    ]
+    slow = frame(b'{"message":"Too many requests"}', message_type="exception", exception_type="throttlingException")
+    settings = {"auth": "bearer", "apiKey": "${LAB_KEY}"}
+    kind = "application/vnd.amazon.eventstream"
+    with Provider(Bytes(json.dumps(whole).encode())) as provider:
+        answer = world(tmp_path, provider, "bedrock", **settings).ask(model="lab/m", max_tokens=9)
+        assert (answer.text, answer.finish_reason) == ("Hello", "stop")
+        assert answer.usage and (answer.usage.input_tokens, answer.usage.cache_read_tokens) == (105, 100)
+        assert provider.seen[0].path == "/model/m/converse"
+        assert provider.seen[0].body["inferenceConfig"] == {"maxTokens": 9}
+        provider.script = [Bytes(b"".join(streamed), kind)]
+        _, answer = world(tmp_path, provider, "bedrock", **settings).stream(model="lab/m", tools=[WEATHER])
+        assert provider.seen[1].path == "/model/m/converse-stream"
+        assert (answer.reasoning, answer.finish_reason) == ("Hm.", "tool_calls")
+        assert [(call.id, call.arguments) for call in answer.tool_calls] == [("tooluse_1", '{"city":"Paris"}')]
+        provider.script = [Bytes(streamed[0] + slow, kind)]
+        error = world(tmp_path, provider, "bedrock", **settings).failure(model="lab/m", stream=True)
+        assert (error.code, error.message) == ("rate_limited", "Too many requests")
+
+
+def test_azure_is_asked_by_deployment_with_a_date(tmp_path: Path) -> None:
+    with Provider(Say("Hello")) as provider:
+        azure = {"baseUrl": provider.url.removesuffix("/v1") + "/openai", "apiKey": "${LAB_KEY}", "models": ["my-gpt"]}
+        environ = {"LAB_KEY": "sk-lab-0123456789abcdef"}
+        answer = World(tmp_path, {}, {"providers": {"azure-deployments": azure}}, environ).ask(
+            model="azure-deployments/my-gpt"
+        )
+        assert answer.text == "Hello"
+        assert provider.seen[0].path == "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21"
+        assert provider.seen[0].headers["api-key"] == "sk-lab-0123456789abcdef"
 
 
 def test_mistral_is_asked_in_its_own_words_and_answers_in_openais(tmp_path: Path) -> None:
