@@ -52,6 +52,14 @@ class Item:
             logprobs = tuple(loose.objects(event["logprobs"])) if event.get("logprobs") else ()
             yield from self._piece(kind, loose.count(event.get(place)), piece, logprobs)
 
+    def go_on(self, at: int, piece: str) -> int | None:
+        """Take *piece* into the words *at*; return their block, None if they have not begun."""
+        pieces = self._pieces.get((_TEXT, at))
+        if not pieces:
+            return None
+        pieces.append(piece)
+        return self.blocks.get(_block(_TEXT, at))
+
     def catch_up(self, what: str, event: Json) -> Iterator[Delta]:
         """Yield what a part that is done holds beyond its pieces."""
         if what in _PARTS:
@@ -145,13 +153,17 @@ class Item:
             return
         if not self._began:
             yield from self._begin()
-        block = 2 * at + (kind in (_REFUSAL, _SUMMARY))
+        block = _block(kind, at)
         if kind == _TEXT:
             yield Delta(text=piece, block=block, logprobs=logprobs)
         elif kind == _REFUSAL:
             yield Delta(refusal=piece, block=block)
         elif kind:
             yield Delta(reasoning=piece, summary=kind == _SUMMARY, block=block)
+
+
+def _block(kind: str, at: int) -> int:
+    return 2 * at + (kind in (_REFUSAL, _SUMMARY))
 
 
 def _call_piece(piece: str, kind: Any) -> Delta:

@@ -53,6 +53,9 @@ class _Reader:
 
     def read(self, event: Json, name: str) -> Iterator[Delta]:
         kind = loose.text(event.get("type")) or name
+        if kind == "response.output_text.delta" and (delta := self._more_text(event)) is not None:
+            yield delta
+            return
         what, _, step = kind.rpartition(".")
         if step == "delta" and what in _KINDS:
             item = self._of(event, _KINDS[what])
@@ -75,6 +78,15 @@ class _Reader:
             yield from self._begin(loose.object_of(event.get("response")))
         elif kind == "error" or event.get("error"):
             raise failures.inside(event)
+
+    def _more_text(self, event: Json) -> Delta | None:
+        """Return the step for words that go on: what nearly every event is. None for any other."""
+        place, at, piece = event.get("output_index"), event.get("content_index"), event.get("delta")
+        item = self._known.get(place) if type(place) is int else None
+        if item is None or type(at) is not int or not piece or not isinstance(piece, str) or event.get("logprobs"):
+            return None
+        block = item.go_on(at, piece)
+        return None if block is None else Delta(text=piece, block=block)
 
     def _begin(self, response: Json) -> Iterator[Delta]:
         if self._id is None:

@@ -10,7 +10,7 @@ import orjson
 from mini_llm.dialects.openai_responses.citations import annotation_of
 from mini_llm.dialects.openai_responses.response import finished_item
 from mini_llm.dialects.openai_responses.write_items import call_item, output_text
-from mini_llm.types import Json, ToolCall, ToolCallDelta
+from mini_llm.types import Delta, Json, ToolCall, ToolCallDelta
 
 Event: TypeAlias = tuple[str, Json | bytes]  # an event's name, and its body (written already where there are many)
 
@@ -56,6 +56,23 @@ class Prose:
             return
         self._logprobs += logprobs
         yield f"{name}.delta", {**self._about(), "delta": piece, "logprobs": list(logprobs)}
+
+    def goes_on(self, delta: Delta) -> bool:
+        """Whether *delta* holds more of the open text and nothing else: what nearly every one is."""
+        if not delta.text or self._part != "output_text" or (delta.block is not None and delta.block != self._block):
+            return False
+        return not (
+            delta.reasoning or delta.refusal or delta.tool_call or delta.part or delta.citations or delta.logprobs
+        )
+
+    def more_text(self, piece: str, number: int) -> bytes:
+        """Return the event *number* for a piece of the open text."""
+        self._pieces.append(piece)
+        return (
+            b"event: response.output_text.delta\n"
+            b'data: {"type":"response.output_text.delta","sequence_number":%d,%b,"delta":%b,"logprobs":[]}\n\n'
+            % (number, self._head[1:], orjson.dumps(piece))
+        )
 
     def cite(self, citations: Iterable[Json]) -> Iterator[Event]:
         """Yield the events for sources of the words so far."""

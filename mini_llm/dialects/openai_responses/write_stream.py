@@ -89,6 +89,9 @@ class _Writer:
             return b""  # there is one answer here
         if delta.finish_reason and self._finish is None:
             self._finish = delta.finish_reason
+        if (prose := self._prose) is not None and prose.goes_on(delta):
+            self.count += 1
+            return prose.more_text(delta.text, self.count - 1)
         return self._events(self._written(delta))
 
     def end(self) -> bytes:
