@@ -73,22 +73,20 @@ def check(raw: bytes, *, whole: bool) -> None:
     assert len({(chunk["modelVersion"], chunk["responseId"]) for chunk in chunks}) <= 1
     ended: set[int] = set()
     seen: set[int] = set()
-    ids: list[str] = []
     for at, chunk in enumerate(chunks):
         assert chunk.keys() <= NAMES and chunk["candidates"]
         assert "usageMetadata" not in chunk or (whole and at == len(chunks) - 1)
         for candidate in chunk["candidates"]:
             assert candidate.keys() <= CANDIDATE and candidate["index"] not in ended
             seen.add(candidate["index"])
-            _check_candidate(candidate, ids)
+            _check_candidate(candidate)
             if "finishReason" in candidate:
                 assert at == len(chunks) - 1
                 ended.add(candidate["index"])
-    assert len(ids) == len(set(ids))
     assert (ended == seen and bool(seen)) == whole
 
 
-def _check_candidate(candidate: dict[str, Any], ids: list[str]) -> None:
+def _check_candidate(candidate: dict[str, Any]) -> None:
     if "content" not in candidate:
         assert candidate["finishReason"] == "SAFETY"
         return
@@ -97,4 +95,3 @@ def _check_candidate(candidate: dict[str, Any], ids: list[str]) -> None:
         assert len(part.keys() & PARTS) == 1
         if call := part.get("functionCall"):
             assert call["id"] and call["name"] is not None and isinstance(call["args"], dict)
-            ids.append(f"{candidate['index']} {call['id']}")
