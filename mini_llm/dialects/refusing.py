@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from mini_llm.errors import TranslationError
-from mini_llm.types import ChatRequest
+from mini_llm.types import ChatRequest, Opaque, Part
 
 # Extra fields that are said in words of types.py as well.
 _SAID_ELSEWHERE = frozenset({"thinking", "output_config", "reasoning", "reasoning_effort"})
@@ -23,6 +23,12 @@ class Refusing:
         """Return the error for *field*, the path of something that cannot be said."""
         reason = f": {why}" if why else ""
         return TranslationError(f"{field} cannot be said in {self._speech}{reason}", field=field, hint=_HINT)
+
+    def part(self, part: Part, field: str) -> TranslationError:
+        """Return the error for a *part* of a message that has no place in it."""
+        if isinstance(part, Opaque):
+            return self.error(field, f"only {part.dialect} understands a {part.raw.get('type', 'block')}")
+        return self.error(field, f"{type(part).__name__} has no place here")
 
     def fields(self, request: ChatRequest, names: Iterable[str]) -> None:
         """Raise for the first of *names* that *request* sets to something that matters."""

@@ -112,7 +112,7 @@ def _block(part: Part, path: str, names: set[str]) -> Json:
             return {"reasoningContent": _thought(part)}
         case Opaque(dialect="bedrock_converse", raw=raw):
             return dict(raw)
-    raise refuse.error(path, f"{type(part).__name__} has no place here")
+    raise refuse.part(part, path)
 
 
 def _picture(part: Image, path: str) -> Json:
@@ -149,7 +149,7 @@ def _result(result: ToolResult, path: str, names: set[str]) -> Json:
     content = []
     for at, part in enumerate(result.parts):
         if not isinstance(part, _TOOL_PARTS):
-            raise refuse.error(f"{path}.content[{at}]", f"{type(part).__name__} has no place in a tool result")
+            raise refuse.part(part, f"{path}.content[{at}]")
         if not (isinstance(part, Text) and not part.text.strip()):
             content.append(_block(part, f"{path}.content[{at}]", names))
     written: Json = {"toolUseId": _identity(result.call_id), "content": content}

@@ -87,7 +87,7 @@ def _block(part: Part, path: str) -> Json:
             url = part.url or media.data_url(part.media_type or media.picture_type(part.data), part.data)
             detail = {"detail": part.detail} if part.detail else {}
             return {"type": "image_url", "image_url": {"url": url} | detail}
-    raise _refuse.error(path, f"{type(part).__name__} has no place here")
+    raise _refuse.part(part, path)
 
 
 def _documents(request: ChatRequest) -> Iterator[Json]:

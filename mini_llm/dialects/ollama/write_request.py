@@ -14,7 +14,6 @@ from mini_llm.types import (
     Json,
     Message,
     Opaque,
-    Part,
     Reasoning,
     Refusal,
     Text,
@@ -96,19 +95,15 @@ def _message(message: Message, path: str) -> Json:
                 thoughts.append(part.text)
             case Opaque() if message.role == "assistant":
                 continue  # what another provider added to its own answer
+            case Document():
+                raise _refuse.error(f"{path}.content[{at}]", "there are no documents; send their text")
             case _:
-                raise _refuse.error(f"{path}.content[{at}]", _why(part))
+                raise _refuse.part(part, f"{path}.content[{at}]")
     joint = "" if message.role == "assistant" else "\n\n"
     written: Json = {"role": _ROLES[message.role], "content": joint.join(words)}
     if any(thoughts):
         written["thinking"] = "".join(thoughts)
     return written | ({"images": pictures} if pictures else {}) | ({"tool_calls": called} if called else {})
-
-
-def _why(part: Part) -> str:
-    if isinstance(part, Document):
-        return "there are no documents; send their text"
-    return f"{type(part).__name__} has no place here"
 
 
 def _picture(part: Image, path: str) -> str:
