@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from mini_llm import sse
 from mini_llm.dialects import gemini
+from mini_llm.dialects.gemini import framing
 from mini_llm.errors import (
     ContentFilterError,
     MiniLLMError,
@@ -253,6 +255,23 @@ def test_an_array_that_is_cut_is_known_as_cut_and_its_error_as_an_error() -> Non
         decoded("gemini", b'[{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}]')
     with pytest.raises(ProtocolError, match="8 MiB"):
         decoded("gemini", b'[{"' + b"x" * (sse.MAX_EVENT + 9))
+
+
+def test_a_stream_is_written_as_an_array_and_one_that_breaks_stays_open() -> None:
+    async def written(*deltas: Delta) -> bytes:
+        async def given_deltas() -> AsyncGenerator[Delta, None]:
+            for delta in deltas:
+                yield delta
+
+        pieces = b""
+        with contextlib.suppress(TruncatedError):
+            async for piece in framing.array(gemini.encode_stream(given_deltas(), model="m")):
+                pieces += piece
+        return pieces
+
+    whole = asyncio.run(written(Delta(text="a"), Delta(text="b"), Delta(finish_reason="stop")))
+    assert len(json.loads(whole)) == 3 and streamed_meaning(decoded("gemini", whole)).text == "ab"
+    assert not asyncio.run(written(Delta(text="a"))).endswith(b"]")
 
 
 def test_an_object_in_an_array_costs_its_length_once() -> None:

@@ -1,4 +1,4 @@
-"""Cut the bytes of a stream into events: server-sent ones, or the JSON array that comes without `alt=sse`."""
+"""The two forms of a stream: server-sent events, or the JSON array that comes without `alt=sse`."""
 
 from __future__ import annotations
 
@@ -29,6 +29,20 @@ async def events(chunks: AsyncIterable[bytes]) -> AsyncGenerator[sse.Event, None
         await sse.close(chunks)
     for event in parser.close():
         yield event
+
+
+async def array(stream: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+    """Yield a written *stream* as the JSON array that a caller without `alt=sse` wants. One that is cut stays open."""
+    parser = sse.Parser()
+    begun = False
+    try:
+        async for piece in stream:
+            for event in parser.feed(piece):
+                yield (b",\r\n" if begun else b"[") + event.data
+                begun = True
+    finally:
+        await sse.close(stream)
+    yield b"]" if begun else b"[]"
 
 
 class _Objects:

@@ -83,14 +83,22 @@ class _Reader:
         if candidate is None:
             candidate = self._candidates[index] = _Candidate()
         for item in loose.objects(loose.object_of(raw.get("content")).get("parts")):
+            text = item.get("text")
+            if len(item) == 1 and text and isinstance(text, str):  # nearly all there is
+                candidate.said = True
+                candidate.texts.append(text)
+                yield Delta(text=text, choice=index)
+                continue
             pieces = _partial(item, candidate)
             for part in parts_of(item, "") if pieces is None else pieces:
                 candidate.said = True
                 yield self._delta(part, candidate, index)
-        if logprobs := read_logprobs(raw.get("logprobsResult")):
+        for name, value in raw.items():
+            if name in KEPT and value:
+                candidate.kept[name] = value
+        if "logprobsResult" in raw and (logprobs := read_logprobs(raw["logprobsResult"])):
             yield Delta(logprobs=logprobs, choice=index)
         candidate.finish = raw.get("finishReason") or candidate.finish
-        candidate.kept |= {name: raw[name] for name in KEPT if raw.get(name)}
 
     def _delta(self, part: Part, candidate: _Candidate, index: int) -> Delta:
         if isinstance(part, Text):

@@ -134,7 +134,7 @@ def _cited(parts: list[Part], candidate: Json) -> list[Part]:
 
 def kept_of(candidate: Json) -> Opaque | None:
     """Return what stands beside the words of *candidate*, if anything does."""
-    kept = {name: candidate[name] for name in KEPT if candidate.get(name) not in (None, "", [], {})}
+    kept = {name: value for name, value in candidate.items() if name in KEPT and value not in (None, "", [], {})}
     return Opaque(NAME, {CANDIDATE: kept}) if kept else None
 
 

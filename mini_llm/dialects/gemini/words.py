@@ -16,7 +16,9 @@ NAME = "gemini"
 CANNOT = Refusing(NAME, "Gemini")
 # What stands beside a candidate's words and has no place among ours: kept as one Opaque part, under this name.
 CANDIDATE = "candidate"
-KEPT = ("groundingMetadata", "citationMetadata", "urlContextMetadata", "safetyRatings", "finishMessage", "avgLogprobs")
+KEPT = frozenset({
+    "groundingMetadata", "citationMetadata", "urlContextMetadata", "safetyRatings", "finishMessage", "avgLogprobs",
+})  # fmt: skip
 
 # What may stand beside the content of a part.
 _BESIDE = ("thought", "thoughtSignature", "mediaResolution", "videoMetadata", "partMetadata")
