@@ -6,9 +6,10 @@ import hashlib
 
 import orjson
 
+from mini_llm.dialects import surrogates
 from mini_llm.types import Json
 
-# An object must hold the arguments. Those that are none (cut off, or badly made by a model) stand under this name in it.
+# An object must hold the arguments. Those that are none (cut off, badly made by a model) stand under this name in it.
 MALFORMED = "malformed_arguments"
 
 
@@ -20,7 +21,7 @@ def made_up_id(answer: str, at: int) -> str:
 def object_of(arguments: str) -> Json:
     """Return JSON text *arguments* as an object."""
     try:
-        value = orjson.loads(arguments) if arguments.strip() else {}
+        value = surrogates.loads(arguments) if arguments.strip() else {}
     except orjson.JSONDecodeError:
         return {MALFORMED: arguments}
     return value if isinstance(value, dict) else {MALFORMED: arguments}

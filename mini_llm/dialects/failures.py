@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from mini_llm.dialects import loose
+from mini_llm.dialects import loose, surrogates
 from mini_llm.errors import (
     AuthError,
     ContentFilterError,
@@ -268,7 +268,7 @@ def _written(body: Json) -> bytes:
 
 def _parsed(body: bytes) -> object:
     try:
-        return orjson.loads(body)
+        return surrogates.loads(body)
     except orjson.JSONDecodeError:
         return None
 

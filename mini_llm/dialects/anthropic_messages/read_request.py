@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mini_llm.dialects.anthropic_messages.words import EFFORTS, MALFORMED, NAME
+from mini_llm.dialects import calls
+from mini_llm.dialects.anthropic_messages.words import EFFORTS, NAME
 from mini_llm.dialects.fields import Fields
 from mini_llm.dialects.media import base64_of
 from mini_llm.types import (
@@ -146,9 +147,8 @@ def _document(block: Fields) -> Part:
 
 def _tool_use(block: Fields) -> Part:
     given = block.json("input") or {}
-    malformed = given.get(MALFORMED)
-    alone = isinstance(malformed, str) and len(given) == 1
-    arguments = malformed if alone and isinstance(malformed, str) else block.json_text("input")
+    malformed = calls.malformed(given)
+    arguments = block.json_text("input") if malformed is None else malformed
     return ToolCall(block.needed("id"), block.needed("name"), arguments, cache=_mark(block))
 
 

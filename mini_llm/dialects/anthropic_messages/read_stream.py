@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 import orjson
 
 from mini_llm import sse
-from mini_llm.dialects import failures, loose
+from mini_llm.dialects import failures, json_events, loose, surrogates
 from mini_llm.dialects.anthropic_messages.response import finish_reason
 from mini_llm.dialects.anthropic_messages.usage import decode_usage
 from mini_llm.dialects.anthropic_messages.words import NAME
@@ -21,18 +21,9 @@ async def decode_stream(events: AsyncIterable[sse.Event]) -> AsyncGenerator[Delt
     A stop reason is enough of an end; whatever breaks after it breaks nothing.
     """
     reader = _Reader()
-    broken: ProtocolError | None = None
+    bodies = json_events.objects(events)
     try:
-        async for name, data in events:
-            if broken:
-                raise broken
-            try:
-                event = orjson.loads(data)
-            except orjson.JSONDecodeError:
-                # If this was the last event it is the cut, not the JSON, that is to blame.
-                said = repr(data[:80].decode("utf-8", "replace"))
-                broken = ProtocolError(f"an event of the stream is not JSON: {said}") if data else None
-                continue
+        async for name, event in bodies:
             for delta in reader.read(event, name):
                 yield delta
             if reader.ended:
@@ -41,7 +32,7 @@ async def decode_stream(events: AsyncIterable[sse.Event]) -> AsyncGenerator[Delt
         if not reader.stopped:
             raise
     finally:
-        await sse.close(events)
+        await sse.close(bodies)
     if not reader.stopped:
         raise TruncatedError("the stream ended before the answer did")
     yield reader.finish()
@@ -59,10 +50,8 @@ class _Reader:
         self._reason: object = None
         self._sequence = ""
 
-    def read(self, event: object, name: str) -> list[Delta]:
+    def read(self, event: Json, name: str) -> list[Delta]:
         """Return the deltas of one event, in a list: generators would cost more than the reading itself."""
-        if not isinstance(event, dict):
-            raise ProtocolError("an event of the stream is not a JSON object")
         match event.get("type") or name:
             case "content_block_delta":
                 return self._delta(event)
@@ -189,6 +178,6 @@ class _Block:
         if not self.pieces:
             return self.raw
         try:
-            return {**self.raw, "input": orjson.loads("".join(self.pieces))}
+            return {**self.raw, "input": surrogates.loads("".join(self.pieces))}
         except orjson.JSONDecodeError as error:
             raise ProtocolError("the input of a provider's tool is not JSON") from error

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import secrets
 
-from mini_llm.dialects import failures, loose
+from mini_llm.dialects import calls, failures, loose
 from mini_llm.dialects.anthropic_messages.usage import decode_usage, encode_usage
-from mini_llm.dialects.anthropic_messages.words import FINISHED, NAME, TOLD, input_of
+from mini_llm.dialects.anthropic_messages.words import FINISHED, NAME, TOLD
 from mini_llm.errors import ProtocolError
 from mini_llm.types import (
     ChatResponse,
@@ -115,7 +115,7 @@ def block_of(part: Part) -> Json | None:
         case Refusal(text=text) if text:
             return {"type": "text", "text": text}
         case ToolCall():
-            return {"type": "tool_use", "id": part.id, "name": part.name, "input": input_of(part.arguments)}
+            return {"type": "tool_use", "id": part.id, "name": part.name, "input": calls.object_of(part.arguments)}
         case Reasoning() if part.dialect == NAME and part.redacted:
             return {"type": "redacted_thinking", "data": part.redacted}
         case Reasoning() if part.text or part.dialect == NAME:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import orjson
-
-from mini_llm.types import Effort, FinishReason, Json
+from mini_llm.types import Effort, FinishReason
 
 NAME = "anthropic_messages"
 EFFORTS: dict[str, Effort] = {"low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
@@ -16,14 +14,3 @@ TOLD: dict[FinishReason, str] = {
     "stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "refusal": "refusal",
     "content_filter": "refusal", "pause": "pause_turn",
 }  # fmt: skip
-# `input` must be an object. Arguments that are none (cut off, or badly made by a model) stand under this name in it.
-MALFORMED = "malformed_arguments"
-
-
-def input_of(arguments: str) -> Json:
-    """Return the `input` of a tool call from its arguments as JSON text."""
-    try:
-        value = orjson.loads(arguments) if arguments.strip() else {}
-    except orjson.JSONDecodeError:
-        return {MALFORMED: arguments}
-    return value if isinstance(value, dict) else {MALFORMED: arguments}

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeGuard
 
-from mini_llm.dialects import media
+from mini_llm.dialects import calls, media
 from mini_llm.dialects.anthropic_messages.response import is_source
 from mini_llm.dialects.anthropic_messages.thinking import max_tokens, thinking_fields
-from mini_llm.dialects.anthropic_messages.words import NAME, input_of
+from mini_llm.dialects.anthropic_messages.words import NAME
 from mini_llm.errors import TranslationError
 from mini_llm.types import (
     CacheMark,
@@ -208,7 +208,7 @@ def _document(part: Document, path: str) -> Json:
 def _tool_use(part: ToolCall, path: str) -> Json:
     if part.kind == "custom":
         raise _inexpressible(path, "a call of a free-text tool")
-    return {"type": "tool_use", "id": _identity(part.id), "name": part.name, "input": input_of(part.arguments)}
+    return {"type": "tool_use", "id": _identity(part.id), "name": part.name, "input": calls.object_of(part.arguments)}
 
 
 def _tool_result(part: ToolResult, path: str) -> Json:

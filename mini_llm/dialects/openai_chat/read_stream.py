@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from typing import Literal
 
-import orjson
-
 from mini_llm import sse
-from mini_llm.dialects import failures, loose
+from mini_llm.dialects import failures, json_events, loose
 from mini_llm.dialects.openai_chat.reasoning import plain_reasoning, reasoning_parts
 from mini_llm.dialects.openai_chat.response import (
     arguments,
@@ -21,7 +19,7 @@ from mini_llm.dialects.openai_chat.response import (
     sound,
 )
 from mini_llm.dialects.openai_chat.usage import decode_usage
-from mini_llm.errors import ProtocolError, TruncatedError, UpstreamError
+from mini_llm.errors import TruncatedError, UpstreamError
 from mini_llm.types import Delta, Json, Part, ToolCallDelta, Usage
 
 _ERROR_EVENT = "error"
@@ -33,27 +31,19 @@ async def decode_stream(events: AsyncIterable[sse.Event]) -> AsyncGenerator[Delt
     `[DONE]` and a finish reason are each enough of an end; whatever breaks after a finish reason breaks nothing.
     """
     reader = _Reader()
-    broken: ProtocolError | None = None
+    bodies = json_events.objects(events, done=True)
     try:
-        async for name, data in events:
-            if broken:
-                raise broken
-            if data == b"[DONE]":
+        async for name, chunk in bodies:
+            if name == json_events.DONE:
                 reader.said_done = True
                 break
-            try:
-                chunk = orjson.loads(data)
-            except orjson.JSONDecodeError:
-                # If this was the last event it is the cut, not the JSON, that is to blame.
-                broken = ProtocolError(f"an event of the stream is not JSON: {_excerpt(data)}") if data else None
-                continue
             for delta in reader.read(chunk, name):
                 yield delta
     except UpstreamError:
         if not reader.finished:
             raise
     finally:
-        await sse.close(events)
+        await sse.close(bodies)
     for delta in reader.end():
         yield delta
 
@@ -87,10 +77,8 @@ class _Reader:
         """Whether every choice has said why it ended."""
         return bool(self.choices) and all(choice.finish for choice in self.choices.values())
 
-    def read(self, chunk: object, name: str) -> list[Delta]:
+    def read(self, chunk: Json, name: str) -> list[Delta]:
         """Return the deltas of one event, in a list: generators would cost more than the reading itself."""
-        if not isinstance(chunk, dict):
-            raise ProtocolError("an event of the stream is not a JSON object")
         if chunk.get("error") or name == _ERROR_EVENT:
             raise failures.inside(chunk)
         found: list[Delta] = []
@@ -201,7 +189,3 @@ def _tool_call(raw: Json, choice: _Choice) -> ToolCallDelta:
     choice.told.append(identity or made_up_id(choice.answer, at))
     choice.calls[index if isinstance(index, int) else at] = at
     return ToolCallDelta(at, choice.told[at], name, fragment, kind, signature=signature_of(raw))
-
-
-def _excerpt(data: bytes) -> str:
-    return repr(data[:80].decode("utf-8", "replace"))
