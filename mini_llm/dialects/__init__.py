@@ -41,7 +41,7 @@ TUNING: Mapping[str, str] = {
 HINTS = frozenset({
     "metadata", "service_tier", "cache_control", "context_management", "speed", "store", "prediction",
     "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "safety_identifier", "stream_options",
-    "usage", "include", "truncation", "client_metadata", "verbosity",
+    "usage", "include", "truncation", "client_metadata", "verbosity", "anthropic_version",
 })  # fmt: skip
 
 

@@ -45,6 +45,7 @@ def decode_request(body: Json) -> ChatRequest:
     options = fields.inner("stream_options")
     limit = fields.whole("max_completion_tokens")
     older_limit = fields.whole("max_tokens")
+    seed, mistral_seed = fields.whole("seed"), fields.whole("random_seed")
     return ChatRequest(
         model=fields.text("model"),
         messages=_messages(fields),
@@ -57,7 +58,7 @@ def decode_request(body: Json) -> ChatRequest:
         stop=fields.texts("stop"),
         presence_penalty=fields.number("presence_penalty"),
         frequency_penalty=fields.number("frequency_penalty"),
-        seed=fields.whole("seed"),
+        seed=mistral_seed if seed is None else seed,
         n=fields.whole("n"),
         logprobs=fields.flag("logprobs"),
         top_logprobs=fields.whole("top_logprobs"),
@@ -191,6 +192,14 @@ def _file(part: Fields) -> Part:
     return Document(data=data, file_id=file.text("file_id"), name=name, cache=mark)
 
 
+def _linked_document(part: Fields) -> Part:
+    """Read Mistral's way to name a document."""
+    url, name = part.needed("document_url"), part.text("document_name")
+    if found := split_data_url(url):
+        return Document(data=found[1], media_type=found[0], name=name)
+    return Document(url=url, name=name)
+
+
 def _audio(part: Fields) -> Part:
     if isinstance(data := part.get("input_audio"), str):  # Mistral
         return Audio(data=data)
@@ -205,7 +214,8 @@ def _refusal(part: Fields) -> Part:
 
 
 _PARTS: dict[str, Callable[[Fields], Part]] = {
-    "text": _text, "image_url": _image, "file": _file, "input_audio": _audio, "refusal": _refusal,
+    "text": _text, "image_url": _image, "file": _file, "document_url": _linked_document, "input_audio": _audio,
+    "refusal": _refusal,
 }  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from mini_llm.types import (
 _PLAIN = ("max_tokens", "temperature", "top_p", "top_k", "presence_penalty", "frequency_penalty", "seed", "n",
           "logprobs", "top_logprobs")  # fmt: skip
 # Extra fields of other dialects that are said in words of types.py as well.
-_SAID_ELSEWHERE = frozenset({"thinking", "output_config"})
+_SAID_ELSEWHERE = frozenset({"thinking", "output_config", "reasoning"})
 # Providers refuse a longer `user`; Claude Code's is long. https://github.com/looplj/axonhub/issues/1669 (2026-05)
 LONGEST_USER = 64
 # A budget of thinking tokens, as the effort that comes nearest to it.
