@@ -10,6 +10,7 @@ import pytest
 
 import local_model as small
 from pinned import Failure
+from tests.dialects import summary
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,11 @@ def local_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalModel
             yield LocalModel(url, log)
     except Failure as failure:
         pytest.skip(f"the local model does not run: {failure}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what came of the recordings."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, ())]
+    if lines := summary.lines(reports):
+        terminalreporter.section("recordings × dialects")
+        terminalreporter.write_line("\n".join(lines))
