@@ -211,7 +211,7 @@ class Dispatch:
             left = [choice for choice in left if self._holds_more(choice.target, last.choice.target)]
         for offset, choice in enumerate(left):
             others = left[offset + 1 :]
-            credential = self._credential(choice.target)
+            credential = self._router.credential(choice.target)
             if others and self._health.trouble(str(choice.target), self._now()):
                 continue
             if others and self._health.resting(credential, self._now()):
@@ -316,9 +316,6 @@ class Dispatch:
             await self._sleep(seconds)
         finally:
             self._retrying -= 1
-
-    def _credential(self, target: Target) -> str:
-        return f"{target.provider} {self._registry.key_reference(self._registry.get(target.provider))}"
 
     def _holds_more(self, target: Target, than: Target) -> bool:
         """Tell whether *target*'s window is larger than that of *than*, or unknown."""

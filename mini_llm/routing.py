@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
 from typing import NamedTuple
 
 from mini_llm import pricing
 from mini_llm.catalogue import Catalogue, traits_of
-from mini_llm.config import Config, Route, Timeouts
+from mini_llm.config import Config, Route, Timeouts, is_reference
 from mini_llm.errors import MiniLLMError, NoProviderError, UnknownModelError
 from mini_llm.health import Health
 from mini_llm.providers import WALLET, Registry
@@ -141,6 +142,13 @@ class Router:
         """Return what the catalogue knows of *target*."""
         return self._catalogue.get(target.provider, target.model)
 
+    def credential(self, target: Target) -> str:
+        """Return what *target*'s key is known by in `health`: never the key itself, should it stand in the config."""
+        reference = self._registry.key_reference(self._registry.get(target.provider))
+        if reference and not is_reference(reference):
+            reference = sha256(reference.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+        return f"{target.provider} {reference}"
+
     def _resolve(self, name: str, depth: int, seen: set[str]) -> Iterator[Target]:
         """Yield what *name* stands for: an alias's targets, one target, or every provider that has the model.
 
@@ -251,14 +259,12 @@ class Router:
         missing: MiniLLMError | None = None
         for target in candidates:
             try:
-                reference = self._registry.key_reference(self._registry.get(target.provider))
+                credential = self.credential(target)
             except MiniLLMError as error:  # no key, a broken file, switched off: the next target may do
                 missing = missing or error
                 skipped.append((target, error.message))
                 continue
-            trouble = self._health.trouble(str(target), now) or self._health.resting(
-                f"{target.provider} {reference}", now
-            )
+            trouble = self._health.trouble(str(target), now) or self._health.resting(credential, now)
             choices.append(Choice(target, "", self._expected(target, needs), trouble))
         if not choices and missing:
             raise missing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from mini_llm.errors import CredentialError, LedgerError, NetworkError, Protocol
 from mini_llm.ledger import Book, Ledger
 from tests.hostile import Hostile, Script, flood, hostile
 from tests.test_ledger import ENTRY
-from tests.upstream import Cut, Provider, Say
+from tests.upstream import Cut, FailInside, Provider, Reset, Say, Silence, Status, Step
 from tests.world import World
 
 PATH = "/v1/chat/completions"
@@ -141,6 +142,49 @@ def test_nothing_is_sent_while_no_more_rows_can_be_kept(tmp_path: Path) -> None:
         error = asyncio.run(_failure(world.client()))
         assert isinstance(error, LedgerError)
         assert len(only.seen) == 1
+
+
+STEPS: list[Step] = [
+    *(Say("a b c d e", pause=0.002), Cut("some words"), Cut(""), FailInside("some"), FailInside(""), Reset()),
+    *(Silence(), Silence(headers=True), *map(Status, (500, 429, 401, 404, 400))),
+]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_however_calls_end_nothing_of_them_is_left(tmp_path: Path, seed: int) -> None:
+    dice = random.Random(seed)
+
+    async def call(client: AsyncClient) -> None:
+        if dice.random() < 0.5:
+            await client.chat("Hi", timeout=dice.choice([0.05, 1.0]))
+            return
+        async with client.stream("Hi") as stream:
+            for _ in range(dice.choice([1, 2, 99])):
+                await anext(stream)
+
+    async def story(world: World) -> None:
+        client = world.client(sleep=lambda seconds: asyncio.sleep(min(seconds, 0.01)))
+        calls = [asyncio.create_task(call(client)) for _ in range(40)]
+        for one in calls[::2]:
+            asyncio.get_running_loop().call_later(dice.random() * 0.15, one.cancel)
+        await asyncio.wait(calls, timeout=1.0)
+        for one in calls:
+            one.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        await asyncio.sleep(0.05)
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        await world.runtime.close()
+
+    with Provider() as first, Provider() as second:
+        for provider in (first, second):
+            provider.script[:] = [dice.choice(STEPS) for _ in range(60)]
+        settings = route("first/m", "second/m", timeouts={"firstContent": 0.3})
+        world = World(tmp_path / "home", {"first": first, "second": second}, settings)
+        asyncio.run(story(world))
+        rows = world.rows()
+        for provider, seen in (("first", first.seen), ("second", second.seen)):
+            assert len([row for row in rows if row["provider"] == provider]) >= len(seen)
+        assert len({(row["request_id"], row["attempt"]) for row in rows}) == len(rows)
 
 
 async def _failure(client: AsyncClient) -> BaseException:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mini_llm.config.address import origin_of
-from mini_llm.config.layers import Loaded, load
+from mini_llm.config.layers import Loaded, is_reference, load
 from mini_llm.config.paths import Paths
 from mini_llm.config.settings import Config, Gateway, ProviderSettings, Route, Routing, Timeouts, Wallet
 from mini_llm.errors import ConfigError
@@ -31,6 +31,7 @@ __all__ = [
     "check",
     "flatten",
     "get_value",
+    "is_reference",
     "load",
     "masked",
     "origin_of",
