@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from mini_llm.dialects import loose
-from mini_llm.dialects.openai_responses.response import arguments_of, call_of, parts_of, phase_of, thoughts_of
+from mini_llm.dialects.openai_responses.response import (
+    arguments_of,
+    call_of,
+    is_answer,
+    parts_of,
+    phase_of,
+    thoughts_of,
+)
 from mini_llm.dialects.openai_responses.words import NAME
 from mini_llm.types import Delta, Json, Opaque, Part, Reasoning, ToolCallDelta
 
@@ -86,7 +93,7 @@ class Item:
             yield from self._begin()
             whole = raw.get("input") if self.kind == "custom_tool_call" else arguments_of(raw)
             yield from self._rest(_ARGUMENTS, 0, whole)
-        elif self.kind == "message" and raw.get("role") in ("assistant", None):
+        elif self.kind == "message" and is_answer(raw):
             yield from self._message(raw)
         elif self.kind == "reasoning":
             yield from self._thoughts(raw)

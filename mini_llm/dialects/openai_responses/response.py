@@ -96,7 +96,7 @@ def finish_reason(response: Json, *, calls: bool, refused: bool) -> FinishReason
 def parts_of(item: Json, at: int, answer: str) -> list[Part]:
     """Return what the item *at* of an *answer* says; what we have no words for stays as it is."""
     match item.get("type"):
-        case "message" if item.get("role") in ("assistant", None):
+        case "message" if is_answer(item):
             return [*phase_of(item), *_content(item)]
         case "reasoning":
             return [*thoughts_of(item)]
@@ -107,6 +107,11 @@ def parts_of(item: Json, at: int, answer: str) -> list[Part]:
         case str():
             return [Opaque(NAME, item)]
     return []
+
+
+def is_answer(item: Json) -> bool:
+    """Whether a message is the model's own. A compacted conversation holds the caller's, too."""
+    return item.get("role") not in ("user", "system", "developer")
 
 
 def phase_of(item: Json) -> list[Part]:
