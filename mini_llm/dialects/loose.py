@@ -10,6 +10,7 @@ from mini_llm.errors import ProtocolError
 from mini_llm.types import Json
 
 NOTHING: Json = {}
+MOST = 10**15
 
 
 def text(value: object) -> str:
@@ -18,10 +19,10 @@ def text(value: object) -> str:
 
 
 def count(value: object) -> int:
-    """Return *value* if it is a whole number of something, else 0."""
+    """Return *value* if it is a whole number of something, else 0; so many that sums leave 64 bits are none."""
     if type(value) is int:
-        return value if value > 0 else 0
-    return int(value) if isinstance(value, float) and 0 < value < 1e15 and value.is_integer() else 0
+        return value if 0 < value < MOST else 0
+    return int(value) if isinstance(value, float) and 0 < value < MOST and value.is_integer() else 0
 
 
 def object_of(value: object) -> Json:

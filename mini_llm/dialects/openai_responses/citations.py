@@ -20,7 +20,7 @@ def annotation_of(citation: Json, end: int) -> Json | None:
     nested = citation.get("url_citation")
     if citation.get("type") == "url_citation" and isinstance(nested, dict):
         return {"type": "url_citation", **nested}
-    if citation.get("type") in _OURS:
+    if loose.text(citation.get("type")) in _OURS:
         return citation
     if not (url := loose.text(citation.get("url"))):
         return None
