@@ -15,7 +15,8 @@ MALFORMED = "malformed_arguments"
 
 def made_up_id(answer: str, at: int) -> str:
     """Return an id for the call *at* of an *answer* that gave it none: the same each time, and another each answer."""
-    return f"call_{hashlib.blake2b(answer.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()}_{at}"
+    raw = answer.encode("utf-8", "surrogatepass")
+    return f"call_{hashlib.blake2b(raw, digest_size=6).hexdigest()}_{at}"
 
 
 def object_of(arguments: str) -> Json:
