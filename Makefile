@@ -18,6 +18,7 @@ try: .venv/installed ## a real answer: from a provider whose key is set, else fr
 
 test: .venv/installed-test ## ruff, mypy and every test; about two minutes
 	@$(BIN)/python scripts/local_model.py install || echo "The tests that need a real model are skipped."
+	@$(BIN)/python tests/sdks/install.py || echo "The tests that need an official SDK are skipped."
 	@status=0; $(MAKE) --no-print-directory lint || status=1; $(BIN)/python -m pytest || status=1; exit $$status
 
 lint: .venv/installed-test ## ruff and mypy

@@ -66,13 +66,14 @@ def _driven(sdk: Sdk, url: str, everything: list[Case]) -> list[tuple[Case, Pars
     ]
     done = subprocess.run(
         [sdk.python, Path(__file__).with_name(sdk.driver), url],
-        input="\n".join(asked), capture_output=True, text=True, timeout=110, check=False,
+        input="\n".join(asked), capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(lines) == len(asked), f"{sdk} stopped after {len(lines)} of {len(asked)}:\n{done.stderr[-3000:]}"
     return [(wanted[line["case"]], line) for line in lines]
 
 
+@pytest.mark.timeout(300)  # the first one waits for its SDK to get through all cases
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("sdk", "dialect"),
