@@ -70,7 +70,10 @@ def part_of(block: Json, at: int) -> Part | None:
             return Text(text, citations=citations) if text or citations else None
         case "tool_use":
             identity = loose.text(block.get("id")) or f"call_{at}"
-            return ToolCall(identity, loose.text(block.get("name")), loose.json_text(block.get("input") or {}))
+            given = loose.object_of(block.get("input"))
+            malformed = calls.malformed(given)  # a gateway like ours wrote it
+            arguments = loose.json_text(given) if malformed is None else malformed
+            return ToolCall(identity, loose.text(block.get("name")), arguments)
         case "thinking":
             signature = loose.text(block.get("signature"))
             return Reasoning(loose.text(block.get("thinking")), signature=signature, dialect=NAME if signature else "")
