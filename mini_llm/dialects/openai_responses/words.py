@@ -24,7 +24,8 @@ CONTENT = ("input_", "output_", "text", "refusal", "reasoning_text", "summary_te
 
 def item_id(prefix: str, answer: str, at: int) -> str:
     """Return the id of the item *at* of an *answer*: always the same."""
-    return f"{prefix}_{hashlib.blake2b(f'{answer}/{at}'.encode(), digest_size=24).hexdigest()}"
+    about = f"{answer}/{at}".encode("utf-8", "replace")
+    return f"{prefix}_{hashlib.blake2b(about, digest_size=24).hexdigest()}"
 
 
 def incomplete(reason: FinishReason | None, *, refused: bool) -> str:

@@ -293,4 +293,8 @@ def _effort(thinking: Thinking) -> str:
 
 
 def _short(user: str) -> str:
-    return user if len(user) <= LONGEST_USER else hashlib.blake2b(user.encode(), digest_size=32).hexdigest()
+    return (
+        user
+        if len(user) <= LONGEST_USER
+        else hashlib.blake2b(user.encode("utf-8", "replace"), digest_size=32).hexdigest()
+    )
