@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from mini_llm import AsyncClient, Client
 from mini_llm.errors import ProtocolError, UsageError
 from tests.hostile import flood, hostile
-from tests.upstream import Provider, Say, Silence, Status
+from tests.upstream import Provider, Say, Silence, Status, Step
 from tests.world import World
 
 LONG = Say("word " * 2000, pause=0.005)
@@ -130,6 +132,43 @@ def test_closing_while_another_thread_waits_for_its_answer_ends_the_wait(tmp_pat
         asking.join(5)
         assert not asking.is_alive()
         assert "closed before the answer" in str(errors[0])
+        assert [row["status"] for row in ours.rows()] == ["cancelled"]
+
+
+INTERRUPTED = """
+import sys
+from mini_llm import Client
+client = Client()
+if sys.argv[1] == "chat":
+    client.chat("Hi")
+for delta in client.stream("Hi"):
+    print(delta.text, flush=True)
+    if sys.argv[1] == "between":
+        import os, signal
+        os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a console's Ctrl-C can't be sent to one process there")
+@pytest.mark.parametrize(("moment", "step"), [("chat", Silence()), ("stream", LONG), ("between", LONG)])
+def test_an_interrupt_stops_the_provider_and_is_booked_though_nobody_closed(
+    tmp_path: Path, moment: str, step: Step
+) -> None:
+    with Provider(step) as provider:
+        ours = world(tmp_path / "home", provider)
+        environ = {**os.environ, **ours.environ}
+        command = [sys.executable, "-c", INTERRUPTED, moment]
+        with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            if moment == "chat":
+                while not provider.seen:
+                    time.sleep(0.01)
+            else:
+                assert process.stdout is not None and process.stdout.readline()
+            if moment != "between":  # there it does so itself
+                process.send_signal(signal.SIGINT)
+            _, told = process.communicate(timeout=10)
+        assert b"KeyboardInterrupt" in told
+        assert provider.seen[0].gone.wait(1)
         assert [row["status"] for row in ours.rows()] == ["cancelled"]
 
 

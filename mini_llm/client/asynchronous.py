@@ -15,7 +15,7 @@ from mini_llm import dialects
 from mini_llm.client import asking
 from mini_llm.client.answers import Answer, AsyncStream, Opening, answer_of
 from mini_llm.client.asking import Options, Prompt
-from mini_llm.dialects import openai_embeddings
+from mini_llm.dialects import model_list
 from mini_llm.dispatch import Body, Call
 from mini_llm.errors import MiniLLMError, ProtocolError, TranslationError, UsageError
 from mini_llm.memory import Recalled, source_of
@@ -117,8 +117,7 @@ class AsyncClient:
             needs=Needs(input_tokens=sum(map(len, inputs)) // 4),
             stream=False,
             body_for=lambda provider, target: _embedding_body(request, provider, target),
-            receive=lambda reply, meter: _receive_vectors(reply, meter, len(inputs)),
-            path=openai_embeddings.PATH,
+            receive=lambda reply, meter: _receive_vectors(reply, meter, request),
         )
         async with self._runtime.dispatch.answer(call) as dispatched:
             return dispatched.content
@@ -148,11 +147,10 @@ class AsyncClient:
 
         Raises: UpstreamError if it does not answer, CredentialError without a key, UnknownModelError if unknown.
         """
-        body = await self._runtime.upstream.get_json(self._runtime.registry.get(provider), "/models", timeouts=LISTING)
-        rows = body.get("data")
-        ids = [row.get("id") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-        named = (name for name in ids if isinstance(name, str) and 0 < len(name) <= LONGEST_NAME)
-        return tuple(name for name in named if name.isprintable())[:MOST_LISTED]
+        asked = self._runtime.registry.get(provider)
+        path = model_list.path(asked.dialect)
+        names = model_list.decode(await self._runtime.upstream.get_json(asked, path, timeouts=LISTING))
+        return tuple(name for name in names if len(name) <= LONGEST_NAME and name.isprintable())[:MOST_LISTED]
 
     def _keep(self, request: ChatRequest, answer: Answer) -> None:
         """Remember what the next turn needs of *answer* and the caller may leave out."""
@@ -199,13 +197,14 @@ def _body(recalled: Recalled, provider: Provider, target: Target) -> Body:
 
 
 def _embedding_body(request: EmbedRequest, provider: Provider, target: Target) -> Body:
-    if provider.dialect not in openai_embeddings.BESIDE:
+    wire = dialects.embeddings(provider.dialect)
+    if wire is None:
         raise TranslationError(
             f"{provider.name} has no embeddings in a form known here",
             field="input",
             hint="choose an embedding model of another provider: `mini-llm models --query embed`",
         )
-    return Body(_written(openai_embeddings.encode_request(request._replace(model=target.model))))
+    return Body(_written(wire.encode_request(request._replace(model=target.model))), path=wire.PATH)
 
 
 def _written(body: Json) -> bytes:
@@ -221,8 +220,10 @@ async def _receive_whole(reply: Reply, meter: Meter) -> ChatResponse:
     return response
 
 
-async def _receive_vectors(reply: Reply, meter: Meter, count: int) -> EmbedResponse:
-    response = openai_embeddings.decode_response(await reply.json(), count)
+async def _receive_vectors(reply: Reply, meter: Meter, request: EmbedRequest) -> EmbedResponse:
+    wire = dialects.embeddings(reply.provider.dialect)
+    assert wire is not None  # it wrote the request
+    response = wire.decode_response(await reply.json(), len(request.inputs), model=request.model)
     meter.whole(response.usage)
     return response
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
@@ -14,7 +16,7 @@ from typing import Any, TypeVar, Unpack
 from mini_llm.client.answers import Answer, AsyncStream
 from mini_llm.client.asking import Options, Prompt
 from mini_llm.client.asynchronous import AsyncClient
-from mini_llm.errors import UsageError
+from mini_llm.errors import LedgerError, UsageError
 from mini_llm.routing import Decision
 from mini_llm.types import ChatRequest, Delta, EmbedResponse, Model
 
@@ -67,6 +69,7 @@ class Client:
         if self._closed:
             return
         self._closed = True
+        atexit.unregister(self._close_at_exit)
         loop, thread = self._loop, self._thread
         if loop is None or thread is None or self._process != os.getpid():
             return
@@ -90,6 +93,7 @@ class Client:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="mini-llm", daemon=True)
                 self._thread.start()
+                atexit.register(self._close_at_exit)  # what was asked is booked, also by who never closes
         return self._client
 
     def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
@@ -105,6 +109,10 @@ class Client:
             if self._closed and isinstance(error, CancelledError):
                 raise UsageError("this client was closed before the answer was there") from None
             raise
+
+    def _close_at_exit(self) -> None:
+        with suppress(LedgerError):  # nobody is left to be told
+            self.close()
 
     async def _end(self) -> None:
         under_way = asyncio.all_tasks() - {asyncio.current_task()}
