@@ -45,17 +45,20 @@ RETRY_FLOOR = 3
 
 
 class Body(NamedTuple):
-    """A request as one target takes it; `dropped` names the tuning fields that it does not take."""
+    """A request as one target takes it; `dropped` names the tuning fields that it does not take.
+
+    `path` is set where it is not the dialect's own for chat.
+    """
 
     content: bytes
     dropped: tuple[str, ...] = ()
+    path: str = ""
 
 
 class Call(NamedTuple, Generic[Content]):
     """What an entrance wants: `body_for` writes the request for one target, `receive` takes its reply.
 
-    `path` is set where it is not the dialect's own for chat; `timeout` bounds the whole call in seconds;
-    `retried` tells that the caller itself is on a second try.
+    `timeout` bounds the whole call in seconds; `retried` tells that the caller itself is on a second try.
     """
 
     model: str
@@ -63,7 +66,6 @@ class Call(NamedTuple, Generic[Content]):
     stream: bool
     body_for: Callable[[Provider, Target], Body]
     receive: Callable[[Reply, Meter], Awaitable[Content]]
-    path: str = ""
     request_id: str = ""
     tool: str = ""
     timeout: float | None = None
@@ -224,7 +226,7 @@ class Dispatch:
         """Do all that can fail before anything is sent."""
         target = turn.choice.target
         body = call.body_for(self._registry.get(target.provider), target)
-        request = Request(body.content, call.stream, self._deadlines(call, decision, turn, ends), path=call.path)
+        request = Request(body.content, call.stream, self._deadlines(call, decision, turn, ends), path=body.path)
         return _Ready(await self._upstream.prepare(target, request), request.timeouts.first_byte, body.dropped)
 
     @asynccontextmanager

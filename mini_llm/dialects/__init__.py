@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from mini_llm import sse
 from mini_llm.errors import ConfigError, MiniLLMError, UpstreamError
-from mini_llm.types import ChatRequest, ChatResponse, Delta, Json
+from mini_llm.types import ChatRequest, ChatResponse, Delta, EmbedRequest, EmbedResponse, Json
 
 NAMES = ("openai_chat", "openai_responses", "anthropic_messages", "gemini")
 TARGET_NAMES = ("bedrock_converse", "cohere", "mistral", "ollama")
@@ -50,6 +50,26 @@ NAMED_TURNS = frozenset({"openai_chat"})
 # Dialects without a word for who asks, and those without one for a tool whose calls must fit its schema.
 NO_USER = frozenset({"bedrock_converse", "cohere", "ollama"})
 NO_STRICT_TOOLS = frozenset({"cohere", "ollama"})
+
+
+# Where the providers of a dialect of chat have embeddings, the module that speaks of them.
+EMBEDDINGS: Mapping[str, str] = {
+    "openai_chat": "openai_embeddings", "openai_responses": "openai_embeddings", "mistral": "openai_embeddings",
+    "gemini": "gemini.embeddings", "cohere": "cohere.embeddings", "ollama": "ollama.embeddings",
+}  # fmt: skip
+
+
+class Embeddings(Protocol):
+    """How a provider turns texts into vectors."""
+
+    @property
+    def PATH(self) -> str: ...  # noqa: N802  a constant of the module; `{model}` stands for the model
+
+    def encode_request(self, request: EmbedRequest) -> Json:
+        """Return the body."""
+
+    def decode_response(self, body: Json, count: int, *, model: str = "") -> EmbedResponse:
+        """Return *count* vectors in the order of the texts. Raises ProtocolError on nonsense."""
 
 
 class TargetDialect(Protocol):
@@ -109,6 +129,12 @@ def get(name: str) -> Dialect:
 def of_target(name: str) -> TargetDialect:
     """Return the dialect called *name* that targets speak: any there is."""
     return cast(TargetDialect, _loaded(name, (*NAMES, *TARGET_NAMES)))
+
+
+def embeddings(name: str) -> Embeddings | None:
+    """Return how providers of the dialect called *name* embed, None if that is not known."""
+    module = EMBEDDINGS.get(SHORT_NAMES.get(name, name))
+    return cast(Embeddings, import_module(f"{__name__}.{module}")) if module else None
 
 
 def _loaded(name: str, names: Collection[str]) -> object:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from mini_llm.dialects.vectors import vector
 from mini_llm.errors import ProtocolError
 from mini_llm.types import EmbedRequest, EmbedResponse, Json, Usage
 
 PATH = "/embeddings"
-# The dialects of chat whose providers have it.
-BESIDE = frozenset({"openai_chat", "openai_responses", "mistral"})
 
 
 def encode_request(request: EmbedRequest) -> Json:
@@ -18,29 +17,25 @@ def encode_request(request: EmbedRequest) -> Json:
     return body
 
 
-def decode_response(body: Json, count: int) -> EmbedResponse:
+def decode_response(body: Json, count: int, *, model: str = "") -> EmbedResponse:
     """Return the *count* vectors in the order of the inputs, whatever order they came in."""
     rows = body.get("data")
     if not isinstance(rows, list) or len(rows) != count or not all(isinstance(row, dict) for row in rows):
         raise ProtocolError(f"the answer does not hold {count} embeddings")
-    vectors: list[tuple[float, ...]] = [()] * count
+    found: list[tuple[float, ...]] = [()] * count
     for position, row in enumerate(rows):
-        index, vector = row.get("index", position), row.get("embedding")
-        if not isinstance(index, int) or not 0 <= index < count or not _is_vector(vector):
+        index = row.get("index", position)
+        if not isinstance(index, int) or not 0 <= index < count:
             raise ProtocolError(f"embedding {position} is malformed")
-        vectors[index] = tuple(vector)
-    if not all(vectors):
+        found[index] = vector(row.get("embedding"), position)
+    if not all(found):
         raise ProtocolError("the answer holds one embedding twice and lacks another")
     told = body.get("usage")
     usage: Json = told if isinstance(told, dict) else {}
     tokens = usage.get("prompt_tokens")
-    model = body.get("model")
+    named = body.get("model")
     return EmbedResponse(
-        model=model if isinstance(model, str) else "",
-        vectors=tuple(vectors),
+        model=named if isinstance(named, str) else model,
+        vectors=tuple(found),
         usage=Usage(input_tokens=tokens, raw=usage) if isinstance(tokens, int) else None,
     )
-
-
-def _is_vector(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(type(number) in (int, float) for number in value)

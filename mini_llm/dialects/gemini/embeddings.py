@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mini_llm.dialects import failures, loose
 from mini_llm.dialects.gemini.words import CANNOT, Words, camel
+from mini_llm.dialects.vectors import vector
 from mini_llm.errors import ProtocolError
 from mini_llm.types import EmbedRequest, EmbedResponse, Json, Usage
 
@@ -58,17 +59,10 @@ def decode_response(body: Json, count: int, *, model: str = "") -> EmbedResponse
         raise failures.inside(body)
     rows = loose.objects(body.get("embeddings")) or loose.objects([body.get("embedding")])
     predictions = [loose.object_of(row.get("embeddings")) for row in loose.objects(body.get("predictions"))]
-    vectors = tuple(_vector(row, at) for at, row in enumerate(rows or predictions))
+    vectors = tuple(vector(row.get("values"), at) for at, row in enumerate(rows or predictions))
     if len(vectors) != count:
         raise ProtocolError(f"the answer does not hold {count} embeddings")
     return EmbedResponse(model, vectors, _usage(body, predictions))
-
-
-def _vector(row: Json, at: int) -> tuple[float, ...]:
-    values = row.get("values")
-    if not isinstance(values, list) or not values or not all(type(number) in (int, float) for number in values):
-        raise ProtocolError(f"embedding {at} is malformed")
-    return tuple(values)
 
 
 def _usage(body: Json, predictions: list[Json]) -> Usage | None:
