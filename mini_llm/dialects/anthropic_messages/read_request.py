@@ -9,6 +9,7 @@ from mini_llm.dialects import calls
 from mini_llm.dialects.anthropic_messages.words import EFFORTS, NAME
 from mini_llm.dialects.fields import Fields
 from mini_llm.dialects.media import base64_of
+from mini_llm.dialects.turns import split_results
 from mini_llm.types import (
     CacheMark,
     ChatRequest,
@@ -77,7 +78,7 @@ def _messages(fields: Fields) -> list[Message]:
         if rest := item.rest():
             parts = (*parts, Opaque(NAME, rest))
         if role == "user":
-            messages += _turns(parts)
+            messages += split_results(parts)
         elif role == "assistant":
             messages.append(Message("assistant", parts))
         elif role == "system":  # Claude Code sends such in the middle of a conversation
@@ -85,18 +86,6 @@ def _messages(fields: Fields) -> list[Message]:
         else:
             raise item.wrong("role", "user or assistant")
     return messages
-
-
-def _turns(parts: tuple[Part, ...]) -> list[Message]:
-    """Return a user's turn, the results of tools apart from everything else."""
-    turns: list[Message] = []
-    for part in parts:
-        role = "tool" if isinstance(part, ToolResult) else "user"
-        if turns and turns[-1].role == role:
-            turns[-1] = Message(turns[-1].role, (*turns[-1].parts, part))
-        else:
-            turns.append(Message("tool" if role == "tool" else "user", (part,)))
-    return turns or [Message("user", ())]
 
 
 def _content(item: Fields, name: str, *, inside_result: bool = False) -> tuple[Part, ...]:

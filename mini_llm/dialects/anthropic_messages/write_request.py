@@ -11,6 +11,7 @@ from mini_llm.dialects import calls, media
 from mini_llm.dialects.anthropic_messages.response import is_source
 from mini_llm.dialects.anthropic_messages.thinking import max_tokens, thinking_fields
 from mini_llm.dialects.anthropic_messages.words import NAME
+from mini_llm.dialects.turns import reminder
 from mini_llm.errors import TranslationError
 from mini_llm.types import (
     CacheMark,
@@ -133,11 +134,7 @@ def _is_fields(part: Part) -> TypeGuard[Opaque]:
 
 
 def _reminder(block: Json) -> Json:
-    """Return a system message from the middle of a conversation, which keeps its place and says what it is.
-
-    There is no role for it that every model takes, and among the first ones it would undo the prompt cache.
-    """
-    return block | {"text": f"<system-reminder>\n{block.get('text', '')}\n</system-reminder>"}
+    return block | {"text": reminder(block.get("text", ""))}
 
 
 def _results_first(blocks: list[Json]) -> list[Json]:

@@ -7,13 +7,13 @@ from typing import Literal
 
 from mini_llm import sse
 from mini_llm.dialects import failures, json_events, loose
+from mini_llm.dialects.calls import made_up_id
 from mini_llm.dialects.openai_chat.reasoning import plain_reasoning, reasoning_parts
 from mini_llm.dialects.openai_chat.response import (
     arguments,
     content_text,
     finish_reason,
     kept_fields,
-    made_up_id,
     pictures,
     signature_of,
     sound,

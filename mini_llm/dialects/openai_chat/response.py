@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 
 from mini_llm.dialects import failures, loose
+from mini_llm.dialects.calls import made_up_id
 from mini_llm.dialects.media import split_data_url
 from mini_llm.dialects.openai_chat.reasoning import NAME, reasoning_fields, reasoning_parts
 from mini_llm.dialects.openai_chat.usage import decode_usage, encode_usage
@@ -76,11 +76,6 @@ def finish_reason(value: object, *, calls: bool, refused: bool) -> FinishReason:
     if found == "stop":
         return "tool_calls" if calls else "refusal" if refused else "stop"
     return found
-
-
-def made_up_id(answer: str, at: int) -> str:
-    """Return an id for the call *at* of an *answer* that gave it none: the same each time, and another each answer."""
-    return f"call_{hashlib.blake2b(answer.encode(), digest_size=6).hexdigest()}_{at}"
 
 
 def tool_call(raw: Json, at: int, answer: str) -> ToolCall | None:
