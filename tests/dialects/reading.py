@@ -139,8 +139,12 @@ def _raw_openai(recording: Recording) -> Meaning:
     counted = None
     if usage:
         prompt, output = usage["prompt_tokens"], usage.get("completion_tokens") or 0
+        sound = (usage.get("prompt_tokens_details") or {}).get("audio_tokens") or 0
+        prompt += sound if sound > prompt else 0  # a part is never more than the whole: it stands beside it
         if output and usage.get("total_tokens"):
             output = max(output, usage["total_tokens"] - prompt)
+        thoughts = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
+        output += thoughts if thoughts > output else 0
         cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens") or usage.get("cached_tokens") or 0
         counted = (prompt, output, min(cached, prompt))
     return Meaning(text, reasoning, _listed(calls), _finish(finish, bool(calls), bool(refusal)), counted, refusal)

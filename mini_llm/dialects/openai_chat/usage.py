@@ -14,6 +14,9 @@ def decode_usage(raw: object, body: Json = loose.NOTHING) -> Usage | None:
     inside = loose.object_of(raw.get("prompt_tokens_details"))
     outside = loose.object_of(raw.get("completion_tokens_details"))
     prompt, completion = loose.count(raw.get("prompt_tokens")), loose.count(raw.get("completion_tokens"))
+    sound = loose.count(inside.get("audio_tokens"))
+    if sound > prompt and loose.count(raw.get("total_tokens")) == prompt + completion + sound:
+        prompt += sound  # Mistral leaves the sound out of `prompt_tokens`
     # Azure's Grok counts more cached tokens than the prompt has: a part is never more than the whole.
     read = min(_some(inside.get("cached_tokens"), *map(raw.get, _CACHE_READ)), prompt)
     written = min(_some(inside.get("cache_write_tokens"), raw.get("cache_creation_input_tokens")), prompt - read)
@@ -21,13 +24,15 @@ def decode_usage(raw: object, body: Json = loose.NOTHING) -> Usage | None:
     reasoning = _some(outside.get("reasoning_tokens"), raw.get("reasoning_tokens"))
     # Some leave the reasoning out of `completion_tokens` (xAI, Gemini): then only the total shows it.
     hidden = max(loose.count(raw.get("total_tokens")) - prompt - completion, 0) if completion else 0
+    if reasoning > completion + hidden:  # Vercel's gateway leaves it out of the total as well, and charges it
+        hidden = reasoning
     return Usage(
         input_tokens=prompt,
         output_tokens=completion + hidden,
         cache_read_tokens=read,
         cache_write_5m_tokens=written - long,
         cache_write_1h_tokens=long,
-        input_audio_tokens=loose.count(inside.get("audio_tokens")),
+        input_audio_tokens=sound,
         input_image_tokens=loose.count(inside.get("image_tokens")),
         reasoning_tokens=max(reasoning, hidden),
         output_audio_tokens=loose.count(outside.get("audio_tokens")),
