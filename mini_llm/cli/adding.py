@@ -103,7 +103,7 @@ def _address(flags: Flags, wanted: Wanted) -> str:
 
 LOCAL = ("localhost", "127.0.0.1", "::1")
 ENDPOINTS = ("/chat/completions", "/completions", "/messages", "/responses", "/models")
-VERSIONS = {"gemini": "/v1beta"}
+VERSIONS = {"gemini": "/v1beta", "cohere": "/v2", "ollama": "/api", "bedrock": "", "bedrock_converse": ""}
 
 
 def _header(header: str) -> tuple[str, str]:

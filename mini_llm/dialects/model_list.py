@@ -8,8 +8,10 @@ from mini_llm.dialects import loose
 from mini_llm.types import Json, Model
 
 PATH = "/models"
-# Where a dialect tells only so many at a time, unless asked for more.
-PATHS: Mapping[str, str] = {"gemini": "/models?pageSize=1000", "anthropic_messages": "/models?limit=1000"}
+# Where a dialect has another place for it, or tells only so many at a time unless asked for more.
+PATHS: Mapping[str, str] = {
+    "gemini": "/models?pageSize=1000", "anthropic_messages": "/models?limit=1000", "ollama": "/tags",
+}  # fmt: skip
 
 
 def path(dialect: str) -> str:

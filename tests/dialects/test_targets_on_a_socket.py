@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,21 @@ def test_azure_is_asked_by_deployment_with_a_date(tmp_path: Path) -> None:
         assert answer.text == "Hello"
         assert provider.seen[0].path == "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21"
         assert provider.seen[0].headers["api-key"] == "sk-lab-0123456789abcdef"
+
+
+def test_ollama_tells_its_models_in_its_own_place(tmp_path: Path) -> None:
+    listed = Bytes(b'{"models":[{"name":"qwen3:4b","model":"qwen3:4b"},{"name":"llama3","model":"llama3"}]}')
+    with Provider(listed) as provider:
+        lab = world(tmp_path, provider, "ollama", "/api")
+
+        async def models() -> tuple[str, ...]:
+            try:
+                return await lab.client().listed("lab")
+            finally:
+                await lab.runtime.close()
+
+        assert asyncio.run(models()) == ("qwen3:4b", "llama3")
+        assert (provider.seen[0].method, provider.seen[0].path) == ("GET", "/api/tags")
 
 
 def test_mistral_is_asked_in_its_own_words_and_answers_in_openais(tmp_path: Path) -> None:
