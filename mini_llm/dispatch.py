@@ -31,6 +31,7 @@ from mini_llm.ledger import Entry, Ledger, Payer, Status
 from mini_llm.meter import Meter
 from mini_llm.providers import WALLET, Provider, Registry
 from mini_llm.routing import Choice, Decision, Needs, Router, Target
+from mini_llm.translation import Body
 from mini_llm.transport import Timeouts
 from mini_llm.upstream import Reply, Request, Sending, Upstream
 
@@ -44,17 +45,6 @@ RETRY_SHARE = 0.2
 RETRY_FLOOR = 3
 
 
-class Body(NamedTuple):
-    """A request as one target takes it; `dropped` names the tuning fields that it does not take.
-
-    `path` is set where it is not the dialect's own for chat.
-    """
-
-    content: bytes
-    dropped: tuple[str, ...] = ()
-    path: str = ""
-
-
 class Call(NamedTuple, Generic[Content]):
     """What an entrance wants: `body_for` writes the request for one target, `receive` takes its reply.
 
@@ -65,7 +55,7 @@ class Call(NamedTuple, Generic[Content]):
     needs: Needs
     stream: bool
     body_for: Callable[[Provider, Target], Body]
-    receive: Callable[[Reply, Meter], Awaitable[Content]]
+    receive: Callable[[Reply, Body, Meter], Awaitable[Content]]
     request_id: str = ""
     tool: str = ""
     timeout: float | None = None
@@ -227,7 +217,7 @@ class Dispatch:
         target = turn.choice.target
         body = call.body_for(self._registry.get(target.provider), target)
         request = Request(body.content, call.stream, self._deadlines(call, decision, turn, ends), path=body.path)
-        return _Ready(await self._upstream.prepare(target, request), request.timeouts.first_byte, body.dropped)
+        return _Ready(await self._upstream.prepare(target, request), request.timeouts.first_byte, body)
 
     @asynccontextmanager
     async def _attempt(
@@ -246,7 +236,7 @@ class Dispatch:
                 opened = True
                 self._retrying -= turn.asked_before
                 self._health.answer(turn.key, first_content=meter.first_content)
-                yield _Opened(content, meter, ready.dropped)
+                yield _Opened(content, meter, ready.body.dropped)
                 status = "ok" if meter.ended else "cancelled"
         except MiniLLMError as error:
             status, code = ("partial" if opened else "failed"), error.code
@@ -269,7 +259,7 @@ class Dispatch:
                 meter.request_id = reply.request_id
                 if not call.stream:  # a whole answer shows nothing before its end
                     patience.reschedule(None)
-                return await call.receive(reply, meter)
+                return await call.receive(reply, ready.body, meter)
         except TimeoutError:
             name = ready.sending.provider.name
             raise DeadlineError(
@@ -366,7 +356,7 @@ class _Ready(NamedTuple):
 
     sending: Sending
     patience: float
-    dropped: tuple[str, ...]
+    body: Body
 
 
 class _Opened(NamedTuple, Generic[Content]):

@@ -22,7 +22,7 @@ _version errors types -> sse peek attachments shape
 config -> credentials providers dialects catalogue
 health pricing memory meter -> ledger routing
 transport -> signing -> upstream wallet
-recovery dispatch -> runtime
+translation -> recovery dispatch -> runtime
 client team dashboard -> gateway
 desktop network local setup -> cli
 """

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar, Unpack
 from weakref import WeakSet
 
-import orjson
-
-from mini_llm import dialects
+from mini_llm import translation
 from mini_llm.client import asking
 from mini_llm.client.answers import Answer, AsyncStream, Opening, answer_of
 from mini_llm.client.asking import Options, Prompt
 from mini_llm.dialects import model_list
-from mini_llm.dispatch import Body, Call
-from mini_llm.errors import MiniLLMError, ProtocolError, TranslationError, UsageError
+from mini_llm.dispatch import Call
+from mini_llm.errors import MiniLLMError, UsageError
 from mini_llm.memory import Recalled, source_of
 from mini_llm.meter import Meter
-from mini_llm.providers import Provider
-from mini_llm.routing import LONGEST_NAME, Decision, Needs, Target, needs_of
+from mini_llm.routing import LONGEST_NAME, Decision, Needs, needs_of
 from mini_llm.runtime import Runtime
+from mini_llm.translation import Body
 from mini_llm.transport import Timeouts
-from mini_llm.types import ChatRequest, ChatResponse, Delta, EmbedRequest, EmbedResponse, Json, Model
+from mini_llm.types import ChatRequest, EmbedRequest, EmbedResponse, Model
 from mini_llm.upstream import Reply
 
 Content = TypeVar("Content")
 
-MOST_HELD = 10_000
 MOST_LISTED = 10_000
 LISTING = Timeouts(connect=2.0, first_byte=5.0, silence=5.0, total=10.0)
 
@@ -72,7 +68,7 @@ class AsyncClient:
         """
         request = asking.request(prompt, options, stream=False)
         recalled = await self._runtime.memory.recall(request)
-        async with self._runtime.dispatch.answer(_call(recalled, options, _receive_whole)) as dispatched:
+        async with self._runtime.dispatch.answer(_call(recalled, options, translation.whole)) as dispatched:
             answer = answer_of(dispatched, dispatched.content)
         self._keep(request, answer)
         return answer
@@ -87,7 +83,7 @@ class AsyncClient:
 
         async def opened() -> Opening:
             recalled = await self._runtime.memory.recall(request)
-            return self._runtime.dispatch.answer(_call(recalled, options, _receive_first))
+            return self._runtime.dispatch.answer(_call(recalled, options, translation.streamed))
 
         stream = AsyncStream(opened, ended=lambda answer: self._keep(request, answer))
         self._streams.add(stream)
@@ -116,8 +112,8 @@ class AsyncClient:
             model=model,
             needs=Needs(input_tokens=sum(map(len, inputs)) // 4),
             stream=False,
-            body_for=lambda provider, target: _embedding_body(request, provider, target),
-            receive=lambda reply, meter: _receive_vectors(reply, meter, request),
+            body_for=lambda provider, target: translation.embedding_body(request, provider, target),
+            receive=lambda reply, body, meter: translation.vectors(reply, request, meter),
         )
         async with self._runtime.dispatch.answer(call) as dispatched:
             return dispatched.content
@@ -174,82 +170,16 @@ class AsyncClient:
         await self.close()
 
 
-def _call(recalled: Recalled, options: Options, receive: Callable[[Reply, Meter], Awaitable[Content]]) -> Call[Content]:
+def _call(
+    recalled: Recalled, options: Options, receive: Callable[[Reply, Body, Meter], Awaitable[Content]]
+) -> Call[Content]:
     request = recalled.asked
     return Call(
         model=request.model,
         needs=needs_of(request),
         stream=request.stream,
-        body_for=lambda provider, target: _body(recalled, provider, target),
+        body_for=lambda provider, target: translation.chat_body(recalled, provider, target),
         receive=receive,
         tool=options.get("caller", ""),
         timeout=options.get("timeout"),
     )
-
-
-def _body(recalled: Recalled, provider: Provider, target: Target) -> Body:
-    """Write a request in the dialect of *provider*, less what it does not take."""
-    request = recalled.for_target(source_of(provider.name, target.model), provider.dialect)
-    kept, dropped = dialects.without(request, provider.drop, dialect=provider.dialect)
-    encoded = dialects.of_target(provider.dialect).encode_request(kept._replace(model=target.model))
-    body, also = dialects.apply(encoded, provider.drop, provider.rename, dict(provider.defaults))
-    return Body(_written(body), (*dropped, *also))
-
-
-def _embedding_body(request: EmbedRequest, provider: Provider, target: Target) -> Body:
-    wire = dialects.embeddings(provider.dialect)
-    if wire is None:
-        raise TranslationError(
-            f"{provider.name} has no embeddings in a form known here",
-            field="input",
-            hint="choose an embedding model of another provider: `mini-llm models --query embed`",
-        )
-    return Body(_written(wire.encode_request(request._replace(model=target.model))), path=wire.PATH)
-
-
-def _written(body: Json) -> bytes:
-    try:
-        return orjson.dumps(body)
-    except orjson.JSONEncodeError as error:  # half a surrogate pair, which no UTF-8 can hold
-        raise UsageError(f"the request cannot be written as JSON: {error}") from error
-
-
-async def _receive_whole(reply: Reply, meter: Meter) -> ChatResponse:
-    response = reply.dialect.decode_response(await reply.json())
-    meter.whole(response.usage)
-    return response
-
-
-async def _receive_vectors(reply: Reply, meter: Meter, request: EmbedRequest) -> EmbedResponse:
-    wire = dialects.embeddings(reply.provider.dialect)
-    assert wire is not None  # it wrote the request
-    response = wire.decode_response(await reply.json(), len(request.inputs), model=request.model)
-    meter.whole(response.usage)
-    return response
-
-
-async def _receive_first(reply: Reply, meter: Meter) -> AsyncGenerator[Delta, None]:
-    """Wait for the first content; return the whole stream, what was held included."""
-    deltas = reply.deltas()
-    held: list[Delta] = []
-    async for delta in deltas:
-        held.append(delta)
-        if meter.see(delta):
-            break
-        if len(held) > MOST_HELD:
-            await deltas.aclose()
-            raise ProtocolError(f"{reply.provider.name} sent {MOST_HELD} events without content")
-    return _continued(held, deltas, meter)
-
-
-async def _continued(
-    held: list[Delta], deltas: AsyncGenerator[Delta, None], meter: Meter
-) -> AsyncGenerator[Delta, None]:
-    try:
-        for delta in held:
-            yield delta
-        async with aclosing(meter.watch(deltas)) as watched:
-            async for delta in watched:
-                yield delta
-    finally:
-        await deltas.aclose()
