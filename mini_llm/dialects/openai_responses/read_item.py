@@ -108,7 +108,7 @@ class Item:
         for at, part in enumerate(parts):
             if part.get("type") in ("output_text", "text", "refusal"):
                 yield from self._part(part, at)
-            elif part.get("type"):
+            elif loose.text(part.get("type")):
                 yield Delta(part=Opaque(NAME, part))
         sources = [source for part in parts for source in loose.objects(part.get("annotations"))]
         if missing := tuple(sources[self._cited :]):

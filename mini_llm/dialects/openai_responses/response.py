@@ -235,11 +235,13 @@ def whole_response(
 
 def finished_item(item: Json, answer: str, at: int) -> Json:
     """Return the item *at* of an *answer* with the id and the status that every item has."""
-    prefix = _PREFIXES.get(item["type"])
-    if prefix is None:
-        return item
-    named = item if item.get("id") else {"id": item_id(prefix, answer, at), **item}
-    return named if item["type"] == "reasoning" else {**named, "status": named.get("status", "completed")}
+    kind = item["type"]
+    named = item
+    if not loose.text(item.get("id")):
+        named = {"id": "", **item} | {"id": item_id(_PREFIXES.get(kind, "item"), answer, at)}
+    if kind == "reasoning" or kind not in _PREFIXES:
+        return named
+    return {**named, "status": named.get("status", "completed")}
 
 
 def _spread(logprobs: tuple[Json, ...], output: list[Json]) -> None:

@@ -19,14 +19,16 @@ def items_of(parts: Iterable[Part], *, answer: bool) -> list[Json]:
     items: list[Json] = []
     fields: Json = {}
     open_to: list[Part] = []  # the words, or the thoughts, that the next of their kind join
+    known = ""  # the id of those thoughts
     for part in parts:
         if is_fields(part):
             items += _closed(open_to, fields, answer=answer)
             fields = {**part.raw}
         elif isinstance(part, Reasoning):
             if part.dialect == NAME or (part.text and (answer or not part.dialect)):
-                if open_to and not _continues(open_to, part):
+                if open_to and not _continues(open_to[-1], known, part):
                     items += _closed(open_to, fields, answer=answer)
+                known = (known if open_to else "") or _id_of([part])
                 open_to.append(part)
         elif isinstance(part, (Text, Refusal, Audio)) or is_content(part):
             if open_to and isinstance(open_to[0], Reasoning):
@@ -83,12 +85,10 @@ def output_text(text: str, citations: Iterable[Json] = (), logprobs: Iterable[Js
     }
 
 
-def _continues(thoughts: list[Part], part: Reasoning) -> bool:
-    """Whether *part* belongs to the same item. One that is encrypted is complete with that."""
-    last = thoughts[-1]
+def _continues(last: Part, known: str, part: Reasoning) -> bool:
+    """Whether *part* belongs to the same item, its id *known*, as *last*. One that is encrypted is complete with that."""
     if not isinstance(last, Reasoning) or last.encrypted:
         return False
-    known = _id_of(thoughts)
     return not (known and _id_of([part])) or part.id == known
 
 
