@@ -15,6 +15,7 @@ from mini_llm.dialects.openai_chat import NAME as OPENAI
 from mini_llm.dialects.openai_chat import decode_response, decode_stream, events, path
 from mini_llm.dialects.openai_chat import encode_request as encode_openai
 from mini_llm.dialects.refusing import Refusing
+from mini_llm.errors import TranslationError
 from mini_llm.types import (
     Audio,
     ChatRequest,
@@ -46,18 +47,20 @@ def encode_request(request: ChatRequest) -> Json:
     if request.dialect != OPENAI:
         _refuse.foreign(request)
     spoken = (_spoken(message, f"messages[{at}]", _thinks(request)) for at, message in enumerate(request.messages))
-    body = encode_openai(
-        request._replace(
-            dialect=NAME,  # no cache marks
-            messages=tuple(spoken),
-            tools=tuple(
-                tool if tool.raw else tool._replace(parameters=tool.parameters or NO_INPUT) for tool in request.tools
-            ),
-            thinking=None,
-            include_usage=False,  # usage comes without being asked for, and the question would be refused
-            extra={},
-        )
+    asked = request._replace(
+        dialect=NAME,  # no cache marks
+        messages=tuple(spoken),
+        tools=tuple(
+            tool if tool.raw else tool._replace(parameters=tool.parameters or NO_INPUT) for tool in request.tools
+        ),
+        thinking=None,
+        include_usage=False,  # usage comes without being asked for, and the question would be refused
+        extra={},
     )
+    try:
+        body = encode_openai(asked)
+    except TranslationError as error:
+        raise _refuse.error(error.field, error.message.partition(": ")[2]) from error
     if request.dialect in ("", OPENAI):
         body |= request.extra
     for name, ours in (("seed", "random_seed"), ("max_completion_tokens", "max_tokens")):
