@@ -40,11 +40,11 @@ def chat_body(recalled: Recalled, provider: Provider, target: Target) -> Body:
     Raises TranslationError for what cannot be said there, with the field's path.
     """
     request = recalled.for_target(source_of(provider.name, target.model), provider.dialect)
-    kept, dropped = dialects.without(request, provider.drop, dialect=provider.dialect)
-    plain = bridged(kept, provider.dialect)
-    encoded = dialects.of_target(provider.dialect).encode_request(plain.request._replace(model=target.model))
+    plain = bridged(request, provider.dialect)
+    kept, dropped = dialects.without(plain.request, provider.drop, dialect=provider.dialect)
+    encoded = dialects.of_target(provider.dialect).encode_request(kept._replace(model=target.model))
     body, also = dialects.apply(encoded, provider.drop, provider.rename, dict(provider.defaults))
-    return Body(_written(body), (*dropped, *plain.dropped, *also), bridge=plain.bridge if plain.bridge else None)
+    return Body(_written(body), (*plain.dropped, *dropped, *also), bridge=plain.bridge if plain.bridge else None)
 
 
 def embedding_body(request: EmbedRequest, provider: Provider, target: Target) -> Body:
