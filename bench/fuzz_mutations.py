@@ -53,7 +53,7 @@ class Mutator:
 
     def _bytes(self, raw: bytes, longest: int, draw: random.Random) -> bytes:
         if draw.random() < 0.5:
-            return self._bytewise(raw, longest)
+            return self._bytewise(raw[:longest], longest)
         at = draw.randint(0, len(raw))
         return raw[:at] + draw.choice(RAW) + raw[at + draw.choice((0, 0, 1, 5)) :]
 

@@ -43,7 +43,7 @@ def of(target: str) -> Run:
     if target in _PLAIN:
         return _PLAIN[target]
     name, _, kind = target.partition(".")
-    runs = [_RUNS[kind](name) for kind in ((kind,) if kind else _kinds(name))]
+    runs = [_RUNS[kind](name) for kind in ((kind,) if kind else kinds(name))]
 
     def each(raw: bytes) -> None:
         for run in runs:
@@ -59,11 +59,11 @@ def seeds(target: str) -> list[bytes]:
         read = "stream" if target == "sse" else "request"
         bodies = {seed for dialect in RECORDED for seed in _recorded(dialect, read)}
     else:
-        bodies = {seed for each in ((kind,) if kind else _kinds(name)) for seed in _recorded(name, each)}
+        bodies = {seed for each in ((kind,) if kind else kinds(name)) for seed in _recorded(name, each)}
     return sorted(body for body in bodies if len(body) < 100_000) or [b'{"model":"m","messages":[]}']
 
 
-def _kinds(name: str) -> tuple[str, ...]:
+def kinds(name: str) -> tuple[str, ...]:
     return KINDS if name in dialects.NAMES else KINDS[1:]
 
 
@@ -110,10 +110,7 @@ def _events(raw: bytes, chunks: list[bytes]) -> list[sse.Event] | None:
 
 def _peek(raw: bytes) -> None:
     """What orjson reads, and a new name nowhere but where the old one was."""
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        body = None
+    body = parsed(raw)
     try:
         seen = peek.peek(raw)
     except UsageError:
@@ -284,11 +281,16 @@ def _cut(raw: bytes) -> list[bytes]:
     return [raw[start:end] for start, end in zip([0, *places], [*places, len(raw)], strict=True)]
 
 
-def _object(raw: bytes) -> dict[str, Any] | None:
+def parsed(raw: bytes) -> Any:
+    """Return JSON *raw*, None if it is none."""
     try:
-        body = orjson.loads(raw)
+        return orjson.loads(raw)
     except orjson.JSONDecodeError:
         return None
+
+
+def _object(raw: bytes) -> dict[str, Any] | None:
+    body = parsed(raw)
     return body if isinstance(body, dict) else None
 
 

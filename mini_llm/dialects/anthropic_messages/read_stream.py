@@ -146,7 +146,7 @@ class _Reader:
                 whole = loose.json_text(loose.object_of(block.raw.get("input")))
                 yield Delta(tool_call=ToolCallDelta(block.call, arguments=whole), block=index)
         elif kind == "redacted_thinking":
-            part = Reasoning(redacted=loose.text(block.raw.get("data")), dialect=NAME)
+            part = Reasoning(redacted=loose.text(block.whole().get("data")), dialect=NAME)
             yield Delta(part=part, block=index)
         elif isinstance(kind, str) and kind not in ("text", "thinking"):
             yield Delta(part=Opaque(NAME, block.whole()), block=index)
@@ -155,12 +155,13 @@ class _Reader:
 class _Block:
     """A block from its start to its end."""
 
-    __slots__ = ("call", "pieces", "raw")
+    __slots__ = ("_grown", "call", "pieces", "raw")
 
     def __init__(self, raw: Json) -> None:
         self.raw = raw
         self.call: int | None = None
         self.pieces: list[str] = []
+        self._grown: dict[str, list[str]] = {}
 
     def grow(self, delta: Json) -> str:
         """Add a delta and return the piece of input in it. Of a kind we do not know, the text goes on the start's."""
@@ -170,14 +171,15 @@ class _Block:
             return piece
         for name, value in delta.items():
             if name != "type" and isinstance(value, str):
-                self.raw = {**self.raw, name: loose.text(self.raw.get(name)) + value}
+                self._grown.setdefault(name, [loose.text(self.raw.get(name))]).append(value)
         return ""
 
     def whole(self) -> Json:
-        """Return the block with the input that streamed in pieces."""
+        """Return the block with what streamed in pieces."""
+        raw = {**self.raw, **{name: "".join(pieces) for name, pieces in self._grown.items()}}
         if not self.pieces:
-            return self.raw
+            return raw
         try:
-            return {**self.raw, "input": surrogates.loads("".join(self.pieces))}
+            return {**raw, "input": surrogates.loads("".join(self.pieces))}
         except orjson.JSONDecodeError as error:
             raise ProtocolError("the input of a provider's tool is not JSON") from error

@@ -6,17 +6,20 @@ usage; `message_stop`. Calls that stream side by side are written one after the 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable
 
 import orjson
 
 from mini_llm import sse
-from mini_llm.dialects import loose
+from mini_llm.dialects import calls, loose
 from mini_llm.dialects.anthropic_messages.response import block_of, is_source, message_id, told_finish
 from mini_llm.dialects.anthropic_messages.usage import encode_usage
 from mini_llm.dialects.anthropic_messages.words import NAME
 from mini_llm.errors import ProtocolError, TruncatedError
 from mini_llm.types import Delta, FinishReason, Json, Part, Reasoning, Text, ToolCall, ToolCallDelta, Usage
+
+MOST_LOOKS = 8
 
 
 async def encode_stream(
@@ -51,7 +54,9 @@ class _Writer:
         self._call = -1
         self._pieces: list[str] = []
         self._closed: set[int] = set()
-        self._waiting: list[Delta] = []
+        self._looks = MOST_LOOKS
+        self._waiting: deque[list[Delta]] = deque()  # the pieces of one call together, anything else alone
+        self._of_call: dict[int, list[Delta]] = {}  # those of them that are pieces of a call
         self._usage: Usage | None = None
         self._finish: FinishReason | None = None
         self._sequence = ""
@@ -83,7 +88,7 @@ class _Writer:
         call = delta.tool_call
         if call is None or call.index != self._call:
             if self._waiting or not self._call_is_whole():
-                self._waiting.append(delta)
+                self._wait(delta)
                 return b""
             return self._content(delta)
         events = self._content(delta)
@@ -93,28 +98,42 @@ class _Writer:
 
     def end(self) -> bytes:
         """Return what ends the stream."""
-        events = b""
+        written = []
         while self._waiting:
-            events += self._close() + self._caught_up()
+            written += [self._close(), self._caught_up()]
+        events = b"".join(written)
         if self._finish is None:
             raise TruncatedError("the answer ended without a finish reason")
         stop = {"stop_reason": told_finish(self._finish, self._sequence), "stop_sequence": self._sequence or None}
         told = {"delta": stop, "usage": encode_usage(self._usage or Usage())}
         return events + self._close() + _event("message_delta", told) + _event("message_stop", {})
 
+    def _wait(self, delta: Delta) -> None:
+        call = delta.tool_call
+        if call is None:
+            self._waiting.append([delta])
+        elif (pieces := self._of_call.get(call.index)) is not None:
+            pieces.append(delta)
+        else:
+            self._of_call[call.index] = pieces = [delta]
+            self._waiting.append(pieces)
+
     def _caught_up(self) -> bytes:
-        waiting, self._waiting = self._waiting, []
-        return b"".join([self.write(delta) for delta in waiting])
+        """Return the events for what waited, up to the next call that is not whole."""
+        events = []
+        while self._waiting and (self._kind != "tool" or self._call_is_whole()):
+            deltas = self._waiting.popleft()
+            if deltas[0].tool_call is not None:
+                del self._of_call[deltas[0].tool_call.index]
+            events += [self._content(delta) for delta in deltas]
+        return b"".join(events)
 
     def _call_is_whole(self) -> bool:
-        if not (self._pieces and self._pieces[-1].rstrip().endswith("}")):
+        """Whether nothing can follow. After a few looks in vain it has to wait for the end: each costs its length."""
+        if not self._looks or not (self._pieces and self._pieces[-1].rstrip().endswith("}")):
             return False
-        self._pieces = ["".join(self._pieces)]
-        try:
-            orjson.loads(self._pieces[0])
-        except orjson.JSONDecodeError:
-            return False
-        return True
+        self._looks -= 1
+        return calls.is_whole("".join(self._pieces))
 
     def _content(self, delta: Delta) -> bytes:
         events = b""
@@ -150,7 +169,7 @@ class _Writer:
             events = self._open("tool", start, None)
             self._call = call.index
             self._closed.add(call.index)
-            self._pieces = []
+            self._pieces, self._looks = [], MOST_LOOKS
         if call.arguments:
             self._pieces.append(call.arguments)
             events += self._delta(b"input_json_delta", b"partial_json", call.arguments)

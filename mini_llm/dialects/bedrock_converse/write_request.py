@@ -94,7 +94,11 @@ def _output(request: ChatRequest) -> Json:
         return {}
     if wanted.kind == "json_object":
         raise refuse.error("response_format", "there is no plain JSON mode; give a json_schema")
-    form: Json = {"schema": orjson.dumps(wanted.schema or {}).decode(), "name": wanted.name or "answer"}
+    try:
+        schema = orjson.dumps(wanted.schema or {}).decode()
+    except orjson.JSONEncodeError as error:  # nested too deeply
+        raise refuse.error("response_format", str(error)) from error
+    form: Json = {"schema": schema, "name": wanted.name or "answer"}
     if wanted.description:
         form["description"] = wanted.description
     return {"outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": form}}}}

@@ -100,13 +100,15 @@ class _Candidate:
         """Return the calls that are whole and not yet written; at the end all."""
         parts: list[Json] = []
         self.open = None
-        for index, call in list(self.calls.items()):
+        before = len(self.written)
+        for index, call in self.calls.items():
             if not ended and not call.is_whole():
                 break
-            del self.calls[index]
             self.written.add(index)
             if written := written_part(call.part()):
                 parts.append(written)
+        if len(self.written) > before:
+            self.calls = {index: call for index, call in self.calls.items() if index not in self.written}
         return parts
 
 

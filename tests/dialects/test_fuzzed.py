@@ -1,0 +1,72 @@
+"""Inputs that bench/fuzz.py found to break something, made small."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mini_llm import dialects
+from mini_llm.errors import MiniLLMError
+from mini_llm.types import Json
+from tests.dialects.reading import decoded, encoded
+
+
+def nested(depth: int) -> Json:
+    value: Json = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+REQUESTS: dict[str, tuple[str, Json]] = {
+    "a schema too deep to be written as text": (
+        "openai_chat",
+        {
+            "model": "m",
+            "messages": [],
+            "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": nested(300)}},
+        },
+    ),
+}
+STREAMS: dict[str, tuple[str, bytes]] = {
+    "more tokens than 64 bits can count, in sum": (
+        "gemini",
+        b'data: {"candidates":[{"content":{"parts":[{"text":"Hi"}]},"finishReason":"STOP"}],'
+        b'"usageMetadata":{"promptTokenCount":18446744073709551615,"candidatesTokenCount":18446744073709551615}}',
+    ),
+    "a source whose kind is an object": (
+        "openai_chat",
+        b'data: {"id":"c","choices":[{"delta":{"content":"Hi","annotations":[{"type":{"a":1},"url":"u"}]},'
+        b'"finish_reason":"stop"}]}',
+    ),
+    "a part whose kind is an object": (
+        "openai_responses",
+        b'data: {"type":"response.output_item.done","output_index":0,"item":{"type":"message","role":"assistant",'
+        b'"content":[{"type":{"a":1}}]}}\n\n'
+        b'data: {"type":"response.completed","response":{"id":"r","output":[]}}',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", [*dialects.NAMES, *dialects.TARGET_NAMES])
+@pytest.mark.parametrize("case", REQUESTS)
+def test_a_request_is_written_or_refused(case: str, name: str) -> None:
+    source, body = REQUESTS[case]
+    request = dialects.get(source).decode_request(body)
+    try:
+        written = dialects.of_target(name).encode_request(request)
+    except MiniLLMError:
+        return
+    assert isinstance(written, dict)
+
+
+@pytest.mark.parametrize("name", dialects.NAMES)
+@pytest.mark.parametrize("case", STREAMS)
+def test_a_stream_is_written_or_refused(case: str, name: str) -> None:
+    source, raw = STREAMS[case]
+    into: list[Any] = []
+    try:
+        encoded(name, decoded(source, raw + b"\n\n", into=into))
+    except MiniLLMError:
+        assert into
