@@ -22,8 +22,7 @@ class Replay:
     """Serves on 127.0.0.1 until the block ends; `url` says where."""
 
     def __init__(self, replies: Mapping[str, Reply]) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(replies))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(replies))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Replay:
@@ -33,6 +32,13 @@ class Replay:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that hang up."""
 
 
 def _handler(replies: Mapping[str, Reply]) -> type[BaseHTTPRequestHandler]:

@@ -104,6 +104,10 @@ def _difference(sdk: Sdk, case: Case, line: Parsed) -> str:
         return f"lacks {case.error.message!r}: {line['raised'][:1]} {line['message'][:600]}"
     if (said := line["text"] + line["refusal"]) != case.before:
         return f"said {said!r} before, not {case.before!r}"
+    if case.reply.status != 200 and line["status"] != case.reply.status:
+        return f"the status is {line['status']}"
+    if sdk.package != "google-genai" and case.reply.status != 200 and line["request_id"] != f"req_{line['case']}":
+        return f"the request's id is {line['request_id']!r}"
     expected = _raised(sdk, case)
     return "" if expected in line["raised"] else f"raised {line['raised']}, not {expected}"
 
