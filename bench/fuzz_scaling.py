@@ -22,7 +22,7 @@ def run(names: Sequence[str]) -> int:
     seen: set[str] = set()
     for name in names or list(fuzz_targets.TARGETS):
         for kind in fuzz_targets.kinds(name):
-            read = fuzz_targets.of(f"{name}.{kind}")
+            read = fuzz_targets.of(f"{name}.{kind}", judged=False)
             for seed in fuzz_targets.seeds(f"{name}.{kind}"):
                 for label, repeat in _pieces(seed, kind):
                     if (key := f"{name}.{kind} {label}") in seen:

@@ -28,6 +28,7 @@ from mini_llm.errors import (
 from mini_llm.types import Json
 
 LONGEST_MESSAGE = 500
+LONGEST_READ = 10_000  # what a message means stands at its beginning; to search a megabyte takes half a second
 LONGEST_WAIT = 120.0
 
 QUOTA = frozenset({"insufficient_quota", "billing_error", "billing_hard_limit_reached", "billing_not_active",
@@ -152,7 +153,7 @@ class _Told:
         said = [_words_of(loose.first(inner, "message", "msg", "detail", "error", "error_description"))]
         if raw := loose.text(metadata.get("raw")):
             said.append(raw)
-        self.message = ": ".join(part for part in said if part) or _words_of(error)
+        self.message = (": ".join(part for part in said if part) or _words_of(error))[:LONGEST_READ]
         self.words = {
             word.lower()
             for source in (inner, loose.object_of(inner.get("innererror")), loose.object_of(inner.get("details")))
