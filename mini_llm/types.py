@@ -85,7 +85,10 @@ class ToolResult(NamedTuple):
 
 
 class Reasoning(NamedTuple):
-    """What the model thought. `signature`, `encrypted`, `redacted` are opaque: only `dialect` can read them."""
+    """What the model thought. `signature`, `encrypted`, `redacted` are opaque: only `dialect` can read them.
+
+    `via` is the dialect it was told in, where that is another: a Claude behind chat completions signs all the same.
+    """
 
     text: str = ""
     summary: bool = False
@@ -94,6 +97,7 @@ class Reasoning(NamedTuple):
     encrypted: str = ""
     redacted: str = ""
     dialect: str = ""
+    via: str = ""
 
 
 class Refusal(NamedTuple):

@@ -147,7 +147,9 @@ def test_thinking_is_left_out_where_the_calls_have_lost_their_thoughts() -> None
     thought = Reasoning("Hm", signature="s", dialect="anthropic_messages")
     kept = (lost[0], Message("assistant", (thought, call)), lost[2])
     assert "thinking" in asked(messages=kept, thinking=Thinking(effort="high"))
-    assert "thinking" in asked(messages=(*lost, lost[0]), thinking=Thinking(effort="high"))
+    assert "thinking" not in asked(messages=(*lost, lost[0]), thinking=Thinking(effort="high"))
+    later = (*lost, Message("assistant", (Text("So."),)), lost[0])
+    assert "thinking" in asked(messages=later, thinking=Thinking(effort="high"))
 
 
 def test_arguments_that_are_no_object_are_told_as_such_and_come_back() -> None:

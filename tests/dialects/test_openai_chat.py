@@ -141,8 +141,8 @@ def test_what_is_signed_or_encrypted_goes_round_unharmed() -> None:
     body = {"model": "m", "messages": [{"role": "assistant", "content": "Hi", "reasoning_details": details}]}
     request = openai_chat.decode_request(body)
     assert request.messages[0].parts[:2] == (
-        Reasoning("Hm", signature="c2ln", dialect="anthropic_messages"),
-        Reasoning(redacted="eA==", dialect="anthropic_messages"),
+        Reasoning("Hm", signature="c2ln", dialect="anthropic_messages", via="openai_chat"),
+        Reasoning(redacted="eA==", dialect="anthropic_messages", via="openai_chat"),
     )
     assert openai_chat.encode_request(request)["messages"][0]["reasoning_details"] == details
     response = openai_chat.decode_response({"choices": [{"message": body["messages"][0]}]})

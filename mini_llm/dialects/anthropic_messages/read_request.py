@@ -80,7 +80,8 @@ def _messages(fields: Fields) -> list[Message]:
         if role == "user":
             messages += split_results(parts)
         elif role == "assistant":
-            messages.append(Message("assistant", parts))
+            before = messages.pop().parts if messages and messages[-1].role == role else ()  # they are one turn here
+            messages.append(Message("assistant", (*before, *parts)))
         elif role == "system":  # Claude Code sends such in the middle of a conversation
             messages.append(Message("system", parts))
         else:

@@ -39,7 +39,7 @@ def thinking_fields(request: ChatRequest, limit: int) -> Json:
     if wanted.enabled is False or wanted.effort == "none":
         return {"thinking": {"type": "disabled"}} | _effort(wanted)
     if request.dialect == NAME:
-        return _as_asked(wanted)
+        return _effort(wanted) if wanted.budget and _lost_its_thoughts(request.messages) else _as_asked(wanted)
     if takes_budget(request.model):
         budget = wanted.budget or _BUDGETS[wanted.effort or "medium"]
         budget = min(budget, limit // 2)  # it counts against the limit: half is left for the answer
@@ -76,12 +76,9 @@ def _nearest(budget: int | None) -> Effort | None:
 
 
 def _lost_its_thoughts(messages: tuple[Message, ...]) -> bool:
-    """Whether the tool calls being answered came without their signed thoughts: thinking would be refused then."""
-    for message in reversed(messages):
-        if message.role == "assistant":
-            called = any(isinstance(part, ToolCall) for part in message.parts)
-            signed = any(isinstance(part, Reasoning) and part.dialect == NAME for part in message.parts)
-            return called and not signed
-        if message.role != "tool":
-            return False
-    return False
+    """Whether the last answer called tools and does not begin with a signed thought: a budget would be refused then."""
+    last = next((message for message in reversed(messages) if message.role == "assistant"), None)
+    if last is None or not any(isinstance(part, ToolCall) for part in last.parts):
+        return False
+    first = last.parts[0]
+    return not (isinstance(first, Reasoning) and first.dialect == NAME)

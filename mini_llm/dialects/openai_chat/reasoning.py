@@ -50,17 +50,21 @@ def block_reasoning(block: Json) -> str:
 
 
 def reasoning_fields(parts: Iterable[Part], *, signed: bool = True, first: int = 0) -> Json:
-    """Return the fields that say *parts*; without *signed*, only what needs no one's signature.
+    """Return the fields that say *parts*; without *signed*, only what came this way or needs no one's signature.
 
     Details are numbered from *first* on: those of a stream with the same number would be taken for one.
     """
-    thoughts = [part for part in parts if isinstance(part, Reasoning) and (signed or not _is_sealed(part))]
+    thoughts = [part for part in parts if isinstance(part, Reasoning) and (signed or _is_ours(part))]
     told = "".join(part.text for part in thoughts)
     fields: Json = {"reasoning_content": told} if told else {}
     if any(_is_sealed(part) for part in thoughts):
         entries = [entry for part in thoughts if (entry := _entry(part))]
         fields["reasoning_details"] = [{**entry, "index": at} for at, entry in enumerate(entries, first)]
     return fields
+
+
+def _is_ours(part: Reasoning) -> bool:
+    return not _is_sealed(part) or NAME in (part.dialect, part.via)
 
 
 def _is_sealed(part: Reasoning) -> bool:
@@ -73,9 +77,9 @@ def _detail(detail: Json) -> tuple[Reasoning, ...]:
     from_anthropic = detail.get("format") == _ANTHROPIC_FORMAT
     match detail.get("type"):
         case "reasoning.encrypted" if data and from_anthropic:
-            return (Reasoning(id=identity, redacted=data, dialect=ANTHROPIC),)
+            return (Reasoning(id=identity, redacted=data, dialect=ANTHROPIC, via=NAME),)
         case "reasoning.encrypted" if data and detail.get("format") == _GEMINI_FORMAT:
-            return (Reasoning(id=identity, signature=data, dialect=GEMINI),)
+            return (Reasoning(id=identity, signature=data, dialect=GEMINI, via=NAME),)
         case "reasoning.encrypted" if data:
             # The whole entry is kept: its `format` says which vendor can read it.
             whole = {name: value for name, value in detail.items() if name != "index"}
@@ -83,7 +87,7 @@ def _detail(detail: Json) -> tuple[Reasoning, ...]:
         case "reasoning.summary" if summary := loose.text(detail.get("summary")):
             return (Reasoning(summary, summary=True, id=identity),)
         case "reasoning.text" if signature:
-            return (Reasoning(text, id=identity, signature=signature, dialect=ANTHROPIC),)
+            return (Reasoning(text, id=identity, signature=signature, dialect=ANTHROPIC, via=NAME),)
         case "reasoning.text" if text:
             return (Reasoning(text, id=identity),)
     return ()

@@ -169,18 +169,22 @@ def _loop(body: Json, issued: Sequence[Json]) -> Iterator[str]:
     thoughts = [block for turn in turns for block in _blocks(turn) if block.get("type") in _THOUGHTS]
     if issued and any(_sealed(block) not in signed for block in thoughts):
         yield "messages: invalid signature in thinking block"
-    if (body.get("thinking") or {}).get("type", "disabled") == "disabled" or not turns:
+    kind = (body.get("thinking") or {}).get("type", "disabled")
+    if kind == "disabled" or not turns:
         return
     last = _blocks(turns[-1])
-    called = [block["id"] for block in last if block.get("type") == "tool_use"]
-    if called and last[0].get("type") not in _THOUGHTS:
+    called = _called(last)
+    if called and kind == "enabled" and last[0].get("type") not in _THOUGHTS:
         yield "messages: when thinking is enabled, a final assistant message must start with a thinking block"
     for answer in issued:
-        ids = [block["id"] for block in answer["content"] if block["type"] == "tool_use"]
-        if called and ids == called:
+        if called and _called(answer["content"]) == called:
             given = [_sealed(block) for block in answer["content"] if block["type"] in _THOUGHTS]
             if [_sealed(block) for block in last if block.get("type") in _THOUGHTS] != given:
                 yield "messages: thinking blocks in the latest assistant message cannot be modified"
+
+
+def _called(blocks: list[Json]) -> list[tuple[str, Json]]:
+    return [(block["name"], block["input"]) for block in blocks if block.get("type") == "tool_use"]
 
 
 def _sealed(block: Json) -> tuple[str, str]:

@@ -173,4 +173,12 @@ def _signatures(contents: list[Json], issued: Sequence[Json]) -> Iterator[str]:
 
 def _named(part: Json) -> str:
     call = part["functionCall"]
-    return str(call.get("id") or (call["name"], call.get("args")))
+    return str(
+        (
+            call["name"],
+            sorted(
+                (name, str(float(value)) if type(value) in (int, float) else value)
+                for name, value in call.get("args", {}).items()
+            ),
+        )
+    )

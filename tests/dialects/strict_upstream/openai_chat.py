@@ -167,19 +167,36 @@ def _thoughts(body: Json, issued: Sequence[Json]) -> Iterator[str]:
     for at, message in enumerate(body.get("messages") or ()):
         if message.get("role") != "assistant":
             continue
-        ids = [call.get("id") for call in message.get("tool_calls") or ()]
-        answer = next((one for one in given if ids and ids == [call["id"] for call in one.get("tool_calls") or ()]), {})
+        answer = next((one for one in given if _same(one, message)), {})
         for name in ("reasoning_content", "reasoning_details"):
             if answer.get(name) and message.get(name) != answer[name]:
                 yield f"messages[{at}].{name}: in the thinking mode must be passed back to the API"
         for call, one in zip(message.get("tool_calls") or (), answer.get("tool_calls") or (), strict=False):
             if one.get("extra_content") and call.get("extra_content") != one["extra_content"]:
                 yield f"messages[{at}]: function call is missing a thought_signature"
-        known = {json.dumps(one.get(name)) for one in given for name in ("reasoning_content", "reasoning_details")}
-        for name in ("reasoning_content", "reasoning_details") if issued else ():
-            if message.get(name) and json.dumps(message[name]) not in known:
-                yield f"messages[{at}].{name}: property is unsupported"
-        marks = [one.get("extra_content") for answer in given for one in answer.get("tool_calls") or ()]
-        for call in message.get("tool_calls") or () if issued else ():
-            if "extra_content" in call and call["extra_content"] not in marks:
-                yield f"messages[{at}].tool_calls: property extra_content is unsupported"
+        if issued:
+            yield from _foreign(message, given, f"messages[{at}]")
+
+
+def _same(answer: Json, message: Json) -> bool:
+    """Whether *message* is *answer* come back, by its calls."""
+    return bool(message.get("tool_calls")) and _called(answer) == _called(message)
+
+
+def _called(message: Json) -> list[tuple[str, object]]:
+    functions = [call.get("function") or {} for call in message.get("tool_calls") or ()]
+    return [(str(one.get("name")), json.loads(one.get("arguments") or "{}")) for one in functions]
+
+
+def _foreign(message: Json, given: list[Json], path: str) -> Iterator[str]:
+    """Yield what in *message* none of the answers *given* had. Who tells details takes the words in them as well."""
+    details = [one["reasoning_details"] for one in given if one.get("reasoning_details")]
+    words = [one.get("reasoning_content") for one in given]
+    if message.get("reasoning_details") and message["reasoning_details"] not in details:
+        yield f"{path}.reasoning_details: property is unsupported"
+    if message.get("reasoning_content") and message["reasoning_content"] not in words and not details:
+        yield f"{path}.reasoning_content: property is unsupported"
+    marks = [call.get("extra_content") for one in given for call in one.get("tool_calls") or ()]
+    for call in message.get("tool_calls") or ():
+        if "extra_content" in call and call["extra_content"] not in marks:
+            yield f"{path}.tool_calls: property extra_content is unsupported"
