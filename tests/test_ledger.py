@@ -211,6 +211,16 @@ def test_a_process_that_ends_without_closing_still_writes_its_rows(tmp_path: Pat
     assert ledger_in(tmp_path).totals().attempts == 1
 
 
+def test_reading_the_sums_frees_no_lock_of_the_writer(tmp_path: Path) -> None:
+    writer = open_sqlite(tmp_path / "ledger.db")
+    writer.append([ENTRY])
+    ledger_in(tmp_path).totals()
+    stranger = "import apsw, sys; book = apsw.Connection(sys.argv[1]); book.pragma('user_version'); book.close()"
+    subprocess.run([sys.executable, "-c", stranger, str(tmp_path / "ledger.db")], check=True, timeout=30)
+    assert (tmp_path / "ledger.db-wal").exists()  # a stranger who believes to be the last to leave takes it away
+    writer.close()
+
+
 FORKED = """
 import os, sys
 from pathlib import Path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ class SQLiteBook:
     def __init__(self, file: Path) -> None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+            _make(file)
             self._connection = apsw.Connection(str(file))
             self._connection.set_busy_timeout(BUSY_MS)
             self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
@@ -153,6 +154,15 @@ class SQLiteBook:
         except apsw.Error:
             self._connection.execute("ROLLBACK")
             raise
+
+
+def _make(file: Path) -> None:
+    """Make the file for its owner alone. One that is there is not touched: to close it would free SQLite's locks on it.
+
+    https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_ (2026-11)
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _row(entry: Entry) -> tuple[Any, ...]:
