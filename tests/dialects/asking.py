@@ -80,8 +80,18 @@ def _settings(request: ChatRequest) -> dict[str, Any]:
         "answers": request.n or 1,
         "choice": choice if choice and choice.mode != "auto" else None,
         "parallel": request.parallel_tool_calls is not False,
-        "form": form and (form.kind, form.schema),
+        "form": form and (form.kind, _loosened(form.schema)),
     }
+
+
+def _loosened(schema: Any) -> Any:
+    """Return *schema* without the word that objects hold nothing more: some targets demand it of each."""
+    if isinstance(schema, list):
+        return [_loosened(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {name: value for name, value in schema.items() if (name, value) != ("additionalProperties", False)}
+    return {name: _loosened(value) for name, value in kept.items()}
 
 
 def _canonical(arguments: str) -> str:
