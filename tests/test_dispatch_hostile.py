@@ -16,7 +16,7 @@ from mini_llm.errors import CredentialError, LedgerError, NetworkError, Protocol
 from mini_llm.ledger import Book, Ledger
 from tests.hostile import Hostile, Script, flood, hostile
 from tests.test_ledger import ENTRY
-from tests.upstream import Cut, FailInside, Provider, Reset, Say, Silence, Status, Step
+from tests.upstream import Cut, FailInside, Provider, Say, Silence, Status, Step
 from tests.world import World
 
 PATH = "/v1/chat/completions"
@@ -145,7 +145,7 @@ def test_nothing_is_sent_while_no_more_rows_can_be_kept(tmp_path: Path) -> None:
 
 
 STEPS: list[Step] = [
-    *(Say("a b c d e", pause=0.002), Cut("some words"), Cut(""), FailInside("some"), FailInside(""), Reset()),
+    *(Say("a b c d e", pause=0.002), Cut("some words"), Cut(""), FailInside("some"), FailInside("")),
     *(Silence(), Silence(headers=True), *map(Status, (500, 429, 401, 404, 400))),
 ]
 
