@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from mini_llm import dialects
+from mini_llm.dialects import leaving, sizes
 from mini_llm.dialects.bridging import Bridge, bridged
 from mini_llm.errors import ProtocolError, TranslationError, UsageError
 from mini_llm.memory import Recalled, source_of
@@ -42,9 +43,16 @@ def chat_body(recalled: Recalled, provider: Provider, target: Target) -> Body:
     request = recalled.for_target(source_of(provider.name, target.model), provider.dialect)
     plain = bridged(request, provider.dialect)
     kept, dropped = dialects.without(plain.request, provider.drop, dialect=provider.dialect)
-    encoded = dialects.of_target(provider.dialect).encode_request(kept._replace(model=target.model))
+    kept, beside = leaving.bare(kept._replace(model=target.model), provider.dialect)
+    sizes.check(kept, provider.dialect)
+    encoded = dialects.of_target(provider.dialect).encode_request(kept)
+    unsaid = leaving.unsaid(kept, encoded, provider.dialect)
     body, also = dialects.apply(encoded, provider.drop, provider.rename, dict(provider.defaults))
-    return Body(_written(body), (*plain.dropped, *dropped, *also), bridge=plain.bridge if plain.bridge else None)
+    return Body(
+        _written(body),
+        (*plain.dropped, *dropped, *beside, *unsaid, *also),
+        bridge=plain.bridge if plain.bridge else None,
+    )
 
 
 def embedding_body(request: EmbedRequest, provider: Provider, target: Target) -> Body:

@@ -44,11 +44,18 @@ HINTS = frozenset({
     "usage", "include", "truncation", "client_metadata", "verbosity", "anthropic_version",
 })  # fmt: skip
 
-
+# Hints for which another dialect has the same word, by (the caller's, the target's). The other way round it is not so:
+# most who speak chat completions are not OpenAI, and refuse what they do not know.
+SAME_WORDS: Mapping[tuple[str, str], frozenset[str]] = {
+    ("openai_chat", "openai_responses"): frozenset({
+        "metadata", "service_tier", "store", "prompt_cache_key", "prompt_cache_retention", "safety_identifier",
+        "verbosity",
+    }),
+}  # fmt: skip
 # Dialects in which a turn can say who speaks.
 NAMED_TURNS = frozenset({"openai_chat"})
 # Dialects without a word for who asks, and those without one for a tool whose calls must fit its schema.
-NO_USER = frozenset({"bedrock_converse", "cohere", "ollama"})
+NO_USER = frozenset({"bedrock_converse", "cohere", "gemini", "ollama"})
 NO_STRICT_TOOLS = frozenset({"cohere", "ollama"})
 
 
@@ -150,7 +157,8 @@ def without(request: ChatRequest, drop: Collection[str], *, dialect: str = "") -
     With the target's *dialect* given and another than the request's own, hints it has no words for go too.
     """
     crossing = bool(dialect and request.dialect and dialect != request.dialect)
-    unwanted = {*drop, *(HINTS if crossing else ()), *(("user",) if dialect in NO_USER else ())}
+    hints = HINTS - SAME_WORDS.get((request.dialect, dialect), frozenset()) if crossing else ()
+    unwanted = {*drop, *hints, *(("user",) if dialect in NO_USER else ())}
     changes: dict[str, Any] = {}
     gone = []
     for name, field in TUNING.items():
@@ -170,6 +178,7 @@ def without(request: ChatRequest, drop: Collection[str], *, dialect: str = "") -
 
 
 _NOTHING = ChatRequest("", ())
+_MESSAGES = "messages."
 
 
 def apply(
@@ -180,15 +189,30 @@ def apply(
 ) -> tuple[Json, tuple[str, ...]]:
     """Return *body* as a provider with these quirks wants it, and the names of the fields that were dropped.
 
-    `messages.NAME` in *drop* takes the field NAME out of every message.
+    `messages.NAME` in *drop* takes the field NAME out of every message, in *rename* it gives it another name there,
+    and in *defaults* it is what the field is in every call of a tool that came without.
     """
     dropped = [name for name in drop if name in body and name != "model"]  # that one stands in the path then
     names = rename or {}
-    changed = {**(defaults or {}), **{names.get(name, name): body[name] for name in body if name not in drop}}
+    plain = {name: value for name, value in (defaults or {}).items() if not name.startswith(_MESSAGES)}
+    changed = {**plain, **{names.get(name, name): body[name] for name in body if name not in drop}}
     for name in [name.removeprefix("messages.") for name in drop if name.startswith("messages.")]:
         if any(name in message for message in changed.get("messages", ())):
             changed["messages"] = [{k: v for k, v in message.items() if k != name} for message in changed["messages"]]
             dropped.append(f"messages.{name}")
+    for name, other in names.items():
+        if name.startswith(_MESSAGES):
+            inner = name.removeprefix(_MESSAGES)
+            changed["messages"] = [
+                {other if key == inner else key: value for key, value in message.items()}
+                for message in changed.get("messages", ())
+            ]
+    for name, value in (defaults or {}).items():
+        if name.startswith(_MESSAGES):
+            missing = {name.removeprefix(_MESSAGES): value}
+            changed["messages"] = [
+                missing | message if message.get("tool_calls") else message for message in changed.get("messages", ())
+            ]
     return changed, tuple(dropped)
 
 

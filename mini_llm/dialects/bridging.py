@@ -127,6 +127,8 @@ class Bridged(NamedTuple):
 def bridged(request: ChatRequest, dialect: str) -> Bridged:
     """Return *request* for a target of *dialect*. Raises TranslationError where the conversation is kept elsewhere."""
     bridge = Bridge()
+    if (request.dialect, dialect) == (CHAT, RESPONSES):
+        return Bridged(_chosen(request, bridge), bridge)
     if dialect in (request.dialect, RESPONSES) or request.dialect not in (RESPONSES, CHAT):
         return Bridged(request, bridge)
     _refuse_stored(request)

@@ -1,0 +1,81 @@
+"""What a part or a tool carries and another dialect has no words for: it is left out there, and named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mini_llm.dialects.strictness import fits
+from mini_llm.types import ChatRequest, Document, Image, Json, Part, Tool, ToolResult
+
+CHAT, RESPONSES, ANTHROPIC, GEMINI = "openai_chat", "openai_responses", "anthropic_messages", "gemini"
+# Dialects that know marks for the prompt cache, how closely to look at a picture, and what a file is called.
+_MARKS = frozenset({ANTHROPIC, "bedrock_converse"})
+_DETAILS = frozenset({CHAT, RESPONSES, "cohere", "mistral"})
+_UNNAMED = frozenset({GEMINI})
+# Where an encoded request says how much to think.
+_THOUGHTS: Mapping[str, tuple[str, ...]] = {
+    CHAT: ("reasoning_effort", "reasoning", "thinking"),
+    RESPONSES: ("reasoning",),
+    ANTHROPIC: ("thinking", "output_config"),
+    GEMINI: ("thinkingConfig",),
+}
+
+
+def bare(request: ChatRequest, dialect: str) -> tuple[ChatRequest, tuple[str, ...]]:
+    """Return *request* without what only its own dialect knows of parts and tools, and the names of it."""
+    if request.dialect == dialect or (not request.dialect and dialect == CHAT):
+        return request, ()
+    leaver = _Leaver(dialect)
+    messages = tuple(message._replace(parts=leaver.parts(message.parts)) for message in request.messages)
+    tools = tuple(map(leaver.tool, request.tools))
+    form = request.response_format
+    if form and form.strict is None and dialect in (CHAT, RESPONSES) and request.dialect and fits(form.schema):
+        form = form._replace(strict=True)  # elsewhere every schema holds
+    return request._replace(messages=messages, tools=tools, response_format=form), tuple(dict.fromkeys(leaver.gone))
+
+
+def unsaid(request: ChatRequest, body: Json, dialect: str) -> tuple[str, ...]:
+    """Return the names of what *request* asks for and its *body* does not say: how much to think."""
+    wanted, names = request.thinking, _THOUGHTS.get(dialect)
+    if wanted is None or names is None or wanted[:3] == (None, None, None):
+        return ()
+    said = body.get("generationConfig", body) if dialect == GEMINI else body
+    return () if any(name in said for name in names) else ("thinking",)
+
+
+class _Leaver:
+    """Takes out what *dialect* does not know; `gone` are the names of it."""
+
+    def __init__(self, dialect: str) -> None:
+        self._dialect = dialect
+        self.gone: list[str] = []
+
+    def parts(self, parts: Iterable[Part]) -> tuple[Part, ...]:
+        return tuple(map(self._part, parts))
+
+    def tool(self, tool: Tool) -> Tool:
+        tool = Tool(*self._unmarked(tool))
+        if tool.strict and self._dialect in (CHAT, RESPONSES) and not fits(tool.parameters):
+            self.gone.append("tools.strict")
+            return tool._replace(strict=None)
+        return tool
+
+    def _part(self, part: Part) -> Part:
+        if isinstance(part, ToolResult):
+            part = part._replace(parts=self.parts(part.parts))
+        elif isinstance(part, Image) and part.detail and self._dialect not in _DETAILS:
+            if part.detail != "auto":
+                self.gone.append("messages.detail")
+            part = part._replace(detail="")
+        elif isinstance(part, Document) and part.name and self._dialect in _UNNAMED:
+            self.gone.append("messages.filename")
+            part = part._replace(name="")
+        unmarked: Part = self._unmarked(part)
+        return unmarked
+
+    def _unmarked(self, part: Any) -> Any:
+        if getattr(part, "cache", None) is None or self._dialect in _MARKS:
+            return part
+        self.gone.append("cache_control")
+        return part._replace(cache=None)

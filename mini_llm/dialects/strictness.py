@@ -1,0 +1,35 @@
+"""Which JSON schemas hold strictly at OpenAI: closed objects that require all they name, in few words.
+
+https://platform.openai.com/docs/guides/structured-outputs (2026-11)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_WORDS = frozenset({
+    "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref", "$defs",
+    "definitions", "description", "title", "$schema", "pattern", "format", "multipleOf", "maximum", "minimum",
+    "exclusiveMaximum", "exclusiveMinimum", "minItems", "maxItems",
+})  # fmt: skip
+_NAMED = ("properties", "$defs", "definitions")
+_DEEPEST = 10
+
+
+def fits(schema: object) -> bool:
+    """Whether OpenAI takes *schema* as a strict one."""
+    return isinstance(schema, dict) and schema.get("type") == "object" and _fits(schema, 2 * _DEEPEST)
+
+
+def _fits(schema: Any, left: int) -> bool:
+    if not isinstance(schema, dict) or left == 0 or not _WORDS.issuperset(schema):
+        return False
+    properties = schema.get("properties", {})
+    if schema.get("type") == "object" or properties:
+        if schema.get("additionalProperties") is not False or not isinstance(properties, dict):
+            return False
+        if set(schema.get("required") or ()) != set(properties):
+            return False
+    inner = [one for name in _NAMED for one in (schema.get(name) or {}).values()]
+    inner += [*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else ())]
+    return all(_fits(one, left - 1) for one in inner)
