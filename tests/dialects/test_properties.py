@@ -71,9 +71,10 @@ def conversations(draw: st.DrawFn, name: str) -> tuple[Message, ...]:
         messages.append(Message("system", tuple(system)))
     for turn in range(draw(st.integers(1, 3))):
         messages.append(Message("user", tuple(draw(st.lists(TEXTS | IMAGES | FILES, min_size=1, max_size=3)))))
-        thought = draw(st.none() | THOUGHTS[name])
-        said = [*([thought] if thought else []), *draw(st.lists(built(Text, WORDS), max_size=1))]
         ids = [f"call_{turn}_{at}" for at in range(draw(st.integers(0, 2)))]
+        # A Claude that thinks wants its thoughts back with its calls.
+        thought = draw(THOUGHTS[name] if ids and name == "anthropic_messages" else st.none() | THOUGHTS[name])
+        said = [*([thought] if thought else []), *draw(st.lists(built(Text, WORDS), max_size=1))]
         calls = [ToolCall(identity, draw(NAMES), draw(ARGUMENTS)) for identity in ids]
         if not calls and not any(isinstance(part, Text) for part in said):
             said.append(Text("So."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mini_llm.dialects.anthropic_messages.words import NAME
+from mini_llm.dialects.anthropic_messages.words import CANNOT, NAME
 from mini_llm.types import ChatRequest, Effort, Json, Message, Reasoning, Thinking, ToolCall
 
 # Anthropic requires `max_tokens`; this is what we send for callers that leave it out: the most that every model of
@@ -12,6 +12,7 @@ from mini_llm.types import ChatRequest, Effort, Json, Message, Reasoning, Thinki
 DEFAULT_MAX_TOKENS = 8_192
 DEFAULT_MAX_TOKENS_OF = (("claude-3-5", 8_192), ("claude-3-7", 32_000), ("claude-3", 4_096), ("claude", 32_000))
 SMALLEST_BUDGET = 1_024
+LEAST_TOP_P = 0.95
 _BUDGETS: dict[Effort, int] = {
     "minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 16_384, "xhigh": 24_576, "max": 31_999,
 }  # fmt: skip
@@ -49,6 +50,23 @@ def thinking_fields(request: ChatRequest, limit: int) -> Json:
     effort = wanted.effort or _nearest(wanted.budget)
     # Later models keep their thoughts to themselves unless they are asked for them.
     return {"thinking": {"type": "adaptive", "display": "summarized"}} | _effort(Thinking(effort=effort))
+
+
+def refuse_beside(request: ChatRequest, fields: Json) -> None:
+    """Raise for what cannot stand beside *fields*, if they turn thinking on.
+
+    https://platform.claude.com/docs/en/build-with-claude/extended-thinking (2026-11)
+    """
+    if request.dialect == NAME or fields.get("thinking", {}).get("type", "disabled") == "disabled":
+        return
+    if request.temperature not in (None, 1):
+        raise CANNOT.error("temperature", "while a Claude thinks it is 1")
+    if request.top_k is not None:
+        raise CANNOT.error("top_k", "not while a Claude thinks")
+    if request.top_p is not None and request.top_p < LEAST_TOP_P:
+        raise CANNOT.error("top_p", f"while a Claude thinks it is at least {LEAST_TOP_P}")
+    if request.tools and request.tool_choice and request.tool_choice.mode in ("required", "tool"):
+        raise CANNOT.error("tool_choice", "a Claude that thinks cannot be made to call a tool")
 
 
 def takes_budget(model: str) -> bool:

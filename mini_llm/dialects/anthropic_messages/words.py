@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from mini_llm.dialects.refusing import Refusing
 from mini_llm.types import Effort, FinishReason
 
 NAME = "anthropic_messages"
+CANNOT = Refusing(NAME, "Anthropic messages")
 EFFORTS: dict[str, Effort] = {"low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 FINISHED: dict[str, FinishReason] = {
     "end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls",

@@ -9,10 +9,10 @@ from typing import Any, TypeGuard
 
 from mini_llm.dialects import calls, media
 from mini_llm.dialects.anthropic_messages.response import is_source
-from mini_llm.dialects.anthropic_messages.thinking import max_tokens, thinking_fields
-from mini_llm.dialects.anthropic_messages.words import NAME
+from mini_llm.dialects.anthropic_messages.schema import closed
+from mini_llm.dialects.anthropic_messages.thinking import max_tokens, refuse_beside, thinking_fields
+from mini_llm.dialects.anthropic_messages.words import CANNOT, NAME
 from mini_llm.dialects.turns import reminder
-from mini_llm.errors import TranslationError
 from mini_llm.types import (
     CacheMark,
     ChatRequest,
@@ -24,6 +24,7 @@ from mini_llm.types import (
     Part,
     Reasoning,
     Refusal,
+    ResponseFormat,
     Text,
     Tool,
     ToolCall,
@@ -49,9 +50,11 @@ def encode_request(request: ChatRequest) -> Json:
     if request.stop:
         body["stop_sequences"] = list(request.stop)
     body |= _tools(request)
-    body |= thinking_fields(request, limit)
-    if request.response_format:
-        form = {"type": "json_schema", "schema": request.response_format.schema or {}}
+    thinking = thinking_fields(request, limit)
+    refuse_beside(request, thinking)
+    body |= thinking
+    if wanted := request.response_format:
+        form = {"type": "json_schema", "schema": _schema(wanted, ours=request.dialect == NAME)}
         body["output_config"] = body.get("output_config", {}) | {"format": form}
     if request.user or request.metadata:
         body["metadata"] = dict(request.metadata) | ({"user_id": request.user} if request.user else {})
@@ -72,22 +75,22 @@ def _refuse(request: ChatRequest) -> None:
     """Raise for the first thing in *request* that has no place here."""
     for name in ("presence_penalty", "frequency_penalty", "seed", "logprobs", "top_logprobs"):
         if getattr(request, name) not in (None, 0, 0.0, False):
-            raise _inexpressible(name)
+            raise CANNOT.error(name)
     if (request.n or 1) > 1:
-        raise _inexpressible("n", "one answer a request")
+        raise CANNOT.error("n", "one answer a request")
     if (request.temperature or 0) > 1:
-        raise _inexpressible("temperature", "it goes from 0 to 1")
+        raise CANNOT.error("temperature", "it goes from 0 to 1")
     if request.response_format and request.response_format.kind == "json_object":
-        raise _inexpressible("response_format", "there is no plain JSON mode; give a json_schema")
+        raise CANNOT.error("response_format", "there is no plain JSON mode; give a json_schema")
     if request.dialect in ("", NAME):
         return
     if request.metadata:
-        raise _inexpressible("metadata")
+        raise CANNOT.error("metadata")
     if request.service_tier not in ("", "auto"):
-        raise _inexpressible("service_tier")
+        raise CANNOT.error("service_tier")
     for name, value in request.extra.items():
         if name not in _SAID_ELSEWHERE and value and (name, value) != ("modalities", ["text"]):
-            raise _inexpressible(name)
+            raise CANNOT.error(name)
 
 
 def _system(messages: tuple[Message, ...]) -> str | list[Json]:
@@ -96,7 +99,7 @@ def _system(messages: tuple[Message, ...]) -> str | list[Json]:
     for at, message in enumerate(messages):
         for part in message.parts:
             if not isinstance(part, Text):
-                raise _inexpressible(f"messages[{at}]", "a system prompt is text")
+                raise CANNOT.error(f"messages[{at}]", "a system prompt is text")
             texts.append(part)
     if len(texts) == 1 and not texts[0].cache:
         return texts[0].text
@@ -109,7 +112,7 @@ def _messages(messages: tuple[Message, ...], first: int, *, keeps_system: bool) 
     for at, message in enumerate(messages, first):
         path = f"messages[{at}]"
         if message.name:
-            raise _inexpressible(f"{path}.name", "turns have no names")
+            raise CANNOT.error(f"{path}.name", "turns have no names")
         role = "assistant" if message.role == "assistant" else "user"
         blocks = _blocks(message, path)
         fields = {key: value for part in message.parts if _is_fields(part) for key, value in part.raw.items()}
@@ -166,7 +169,7 @@ def _blocks(message: Message, path: str) -> list[Json]:
 def _block(part: Part, path: str) -> Json:
     writer = _WRITERS.get(type(part))
     if writer is None:
-        raise _inexpressible(path, f"{type(part).__name__} has no place here")
+        raise CANNOT.error(path, f"{type(part).__name__} has no place here")
     block = writer(part, path)
     if mark := getattr(part, "cache", None):
         block["cache_control"] = _mark(mark)
@@ -196,7 +199,7 @@ def _document(part: Document, path: str) -> Json:
         return {"type": "document", "source": {"type": "file", "file_id": part.file_id}} | title
     if part.media_type.startswith("text/"):
         if (text := media.text_of(part.data)) is None:
-            raise _inexpressible(path, "the document is not UTF-8 text")
+            raise CANNOT.error(path, "the document is not UTF-8 text")
         return {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text}} | title
     source = {"type": "base64", "media_type": part.media_type or "application/pdf", "data": part.data}
     return {"type": "document", "source": source} | title
@@ -204,7 +207,7 @@ def _document(part: Document, path: str) -> Json:
 
 def _tool_use(part: ToolCall, path: str) -> Json:
     if part.kind == "custom":
-        raise _inexpressible(path, "a call of a free-text tool")
+        raise CANNOT.error(path, "a call of a free-text tool")
     return {"type": "tool_use", "id": _identity(part.id), "name": part.name, "input": calls.object_of(part.arguments)}
 
 
@@ -230,7 +233,7 @@ def _refusal(part: Refusal, path: str) -> Json:
 
 def _opaque(part: Opaque, path: str) -> Json:
     if part.dialect != NAME:
-        raise _inexpressible(path, f"only {part.dialect} understands a {part.raw.get('type', 'block')}")
+        raise CANNOT.error(path, f"only {part.dialect} understands a {part.raw.get('type', 'block')}")
     return dict(part.raw)
 
 
@@ -250,7 +253,8 @@ def _identity(call_id: str) -> str:
 def _tools(request: ChatRequest) -> Json:
     if not request.tools:
         return {}
-    fields: Json = {"tools": [_tool(tool, f"tools[{at}]") for at, tool in enumerate(request.tools)]}
+    ours = request.dialect == NAME
+    fields: Json = {"tools": [_tool(tool, f"tools[{at}]", ours=ours) for at, tool in enumerate(request.tools)]}
     choice: Json | None = None
     if wanted := request.tool_choice:
         choice = {"type": {"auto": "auto", "none": "none", "required": "any", "tool": "tool"}[wanted.mode]}
@@ -261,15 +265,16 @@ def _tools(request: ChatRequest) -> Json:
     return fields | ({"tool_choice": choice} if choice else {})
 
 
-def _tool(tool: Tool, path: str) -> Json:
+def _tool(tool: Tool, path: str, *, ours: bool) -> Json:
     if tool.raw is not None and tool.parameters is None:
         if tool.dialect != NAME:
-            raise _inexpressible(path, f"only {tool.dialect} has the tool {tool.name or tool.raw.get('type')}")
+            raise CANNOT.error(path, f"only {tool.dialect} has the tool {tool.name or tool.raw.get('type')}")
         return tool.raw
     written: Json = {"name": tool.name}
     if tool.description:
         written["description"] = tool.description
-    written["input_schema"] = {"type": "object", "properties": {}} | (tool.parameters or {})
+    schema = {"type": "object", "properties": {}} | (tool.parameters or {})
+    written["input_schema"] = closed(schema, f"{path}.parameters") if tool.strict and not ours else schema
     if tool.strict is not None:
         written["strict"] = tool.strict
     if tool.cache:
@@ -277,13 +282,13 @@ def _tool(tool: Tool, path: str) -> Json:
     return written | (tool.raw or {} if tool.dialect == NAME else {})
 
 
+def _schema(wanted: ResponseFormat, *, ours: bool) -> Json:
+    schema = wanted.schema or {}
+    if ours:
+        return schema
+    told = {"description": wanted.description} if wanted.description else {}
+    return closed(told | schema, "response_format.json_schema.schema")
+
+
 def _mark(mark: CacheMark) -> Json:
     return {"type": "ephemeral", "ttl": mark.ttl} if mark.ttl else {"type": "ephemeral"}
-
-
-def _inexpressible(field: str, why: str = "") -> TranslationError:
-    return TranslationError(
-        f"{field} cannot be said in Anthropic messages" + (f": {why}" if why else ""),
-        field=field,
-        hint="leave it out, or choose a model of another provider",
-    )
