@@ -81,7 +81,9 @@ def _messages(request: ChatRequest, *, marks: bool) -> Iterator[Json]:
 
 
 def _plain(message: Message, path: str, *, marks: bool) -> Json:
-    written: Json = {"role": message.role, "content": _content(message.parts, path, marks=marks)}
+    # Few but OpenAI know the role of a developer, and OpenAI takes this one for it.
+    role = "system" if message.role == "developer" and not marks else message.role
+    written: Json = {"role": role, "content": _content(message.parts, path, marks=marks)}
     if message.name:
         written["name"] = message.name
     for part in message.parts:
