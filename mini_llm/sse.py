@@ -39,6 +39,8 @@ class Parser:
         buffer = self._buffer
         seen = len(buffer)
         if not seen and chunk.endswith(b"\n\n"):  # whole events, as nearly every chunk is
+            if self._started and len(chunk) <= MAX_EVENT and (event := _only_event(chunk)):
+                return [event]
             return self._events(chunk[:-2])
         buffer += chunk
         end = buffer.rfind(b"\n\n", seen - 1 if seen else 0)
@@ -112,6 +114,17 @@ def encode(data: bytes, event: str = "") -> bytes:
         lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
         return head + b"".join(b"data: %b\n" % line for line in lines) + b"\n"
     return b"%bdata: %b\n\n" % (head, data)
+
+
+def _only_event(chunk: bytes) -> Event | None:
+    """Return the event that *chunk* is, if it is only one and in one of the two shapes that nearly every one has."""
+    last = len(chunk) - 2
+    first = chunk.find(b"\n")
+    if first == last:
+        return Event("", chunk[6:-2]) if chunk.startswith(b"data: ") else None
+    if chunk.startswith(b"event: ") and chunk.startswith(b"data: ", first + 1) and chunk.find(b"\n", first + 1) == last:
+        return Event(chunk[7:first].decode("utf-8", "replace"), chunk[first + 7 : -2])
+    return None
 
 
 def _event(block: bytes) -> Event | None:

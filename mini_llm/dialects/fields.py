@@ -32,8 +32,10 @@ class Fields:
 
     def get(self, name: str) -> Any:
         """Return the field as it is; None if absent."""
-        self._read.add(name)
-        return self.raw.get(name)
+        value = self.raw.get(name)
+        if value is not None:
+            self._read.add(name)
+        return value
 
     def text(self, name: str) -> str:
         """Return a string; "" if absent."""

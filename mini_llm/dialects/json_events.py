@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable
-from typing import NamedTuple
 
 import orjson
 
@@ -16,15 +15,8 @@ DONE = "[DONE]"
 _DONE = DONE.encode()
 
 
-class Object(NamedTuple):
-    """One event: its name on the wire, and what it holds."""
-
-    name: str
-    body: Json
-
-
-async def objects(events: AsyncIterable[sse.Event], *, done: bool = False) -> AsyncGenerator[Object, None]:
-    """Yield what each of *events* holds; empty ones are left out, and `[DONE]` unless *done* asks for it, by that name.
+async def objects(events: AsyncIterable[sse.Event], *, done: bool = False) -> AsyncGenerator[tuple[str, Json], None]:
+    """Yield the name and the content of each of *events*; empty ones are left out, and `[DONE]` unless *done*.
 
     Raises ProtocolError for one that is no JSON object. At the very end it is the cut, not the JSON, that is to
     blame: what stands there is left to whoever misses the ending.
@@ -39,11 +31,11 @@ async def objects(events: AsyncIterable[sse.Event], *, done: bool = False) -> As
                 continue
             if held:
                 before, data = surrogates.joined(held.data, data)
-                yield Object(held.event, surrogates.loads(before))
+                yield held.event, surrogates.loads(before)
                 held = None
             if data == _DONE:
                 if done:
-                    yield Object(DONE, {})
+                    yield DONE, {}
                 continue
             try:
                 body = orjson.loads(data)
@@ -59,8 +51,8 @@ async def objects(events: AsyncIterable[sse.Event], *, done: bool = False) -> As
                     continue
             if not isinstance(body, dict):
                 raise ProtocolError("an event of the stream is not a JSON object")
-            yield Object(name, body)
+            yield name, body
         if held:
-            yield Object(held.event, surrogates.loads(held.data))
+            yield held.event, surrogates.loads(held.data)
     finally:
         await sse.close(events)
