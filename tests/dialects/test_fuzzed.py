@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mini_llm import dialects
-from mini_llm.errors import MiniLLMError
+from mini_llm.errors import MiniLLMError, UsageError
 from mini_llm.types import Json
 from tests.dialects.reading import decoded, encoded
 
@@ -59,6 +59,19 @@ def test_a_request_is_written_or_refused(case: str, name: str) -> None:
     except MiniLLMError:
         return
     assert isinstance(written, dict)
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("anthropic_messages", {"max_tokens": 1, "messages": [{"role": "user", "content": [{"content": {}}]}]}),
+        ("openai_chat", {"messages": [{"role": "user", "content": [{"content": {}}]}]}),
+        ("openai_responses", {"input": [{"role": "user", "content": [{"content": {}}]}]}),
+    ],
+)
+def test_a_part_that_does_not_say_what_it_is_never_becomes_a_field_of_its_message(name: str, body: Json) -> None:
+    with pytest.raises(UsageError, match=r"content\[0\]\.type: must be"):
+        dialects.get(name).decode_request({"model": "m", **body})
 
 
 @pytest.mark.parametrize("name", dialects.NAMES)

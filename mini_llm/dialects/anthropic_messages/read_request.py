@@ -100,7 +100,7 @@ def _content(item: Fields, name: str, *, inside_result: bool = False) -> tuple[P
 
 
 def _part(block: Fields) -> Part:
-    kind = block.text("type")
+    kind = block.needed("type")
     return _PARTS[kind](block) if kind in _PARTS else Opaque(NAME, block.raw)
 
 

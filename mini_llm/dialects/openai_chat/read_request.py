@@ -162,7 +162,7 @@ def _parts(item: Fields) -> tuple[Part, ...]:
 
 
 def _part(part: Fields) -> Part:
-    kind = part.text("type")
+    kind = part.needed("type")
     return _PARTS[kind](part) if kind in _PARTS else Opaque(NAME, part.raw)
 
 

@@ -132,7 +132,7 @@ def _content(item: Fields, name: str) -> tuple[Part, ...]:
 
 
 def _part(part: Fields) -> Part:
-    kind = part.text("type")
+    kind = part.needed("type")
     return _PARTS[kind](part) if kind in _PARTS else Opaque(NAME, part.raw)
 
 
