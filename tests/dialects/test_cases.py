@@ -98,7 +98,8 @@ def translated(kind: str, source: str, target: str, given: str) -> Any:
 
 def timeless(text: str) -> str:
     """Return *text* without the moment it was written, and without the id made up for an answer that had none."""
-    return re.sub(r"(chatcmpl-|msg_)[0-9a-f]{24}", r"\1made-up", re.sub(r'"(created(?:_at)?)": ?\d{10}', r'"\1":0', text))
+    text = re.sub(r'"(created(?:_at)?)": ?\d{10}', r'"\1":0', text)
+    return re.sub(r"(chatcmpl-|msg_)[0-9a-f]{24}", r"\1made-up", text)
 
 
 def said(error: MiniLLMError) -> str:

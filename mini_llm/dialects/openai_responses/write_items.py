@@ -86,7 +86,7 @@ def output_text(text: str, citations: Iterable[Json] = (), logprobs: Iterable[Js
 
 
 def _continues(last: Part, known: str, part: Reasoning) -> bool:
-    """Whether *part* belongs to the item of *last*, whose id is *known*. One that is encrypted is complete with that."""
+    """Whether *part* belongs to the item of *last*, whose id is *known*. An encrypted one is complete with that."""
     if not isinstance(last, Reasoning) or last.encrypted:
         return False
     return not (known and _id_of([part])) or part.id == known
