@@ -31,7 +31,7 @@ import orjson
 
 from mini_llm import dialects, peek, sse
 
-PEERS = {"litellm": ("litellm==1.109.0",), "any-llm": ("any-llm-sdk[anthropic,gemini]",)}
+PEERS = {"litellm": ("litellm==1.106.2", "orjson"), "any-llm": ("any-llm-sdk[anthropic,gemini]==1.40.2", "orjson")}
 ENOUGH = 0.02  # seconds of CPU for one measurement
 
 Run = Callable[[list[Any] | None], object]

@@ -193,7 +193,7 @@ def _stream(name: str, strict: Callable[..., None]) -> Run:
                 drain(dialects.get(target).encode_stream(_stream_of(streamed.deltas), model="m"), written)
             except MiniLLMError:
                 whole = False
-            if _has_own_names(streamed.deltas):
+            if _can_be_told(streamed.deltas):
                 strict(target, b"".join(written), whole=whole)
 
     return run
@@ -204,14 +204,14 @@ def _nameless(delta: Delta) -> Delta:
     return delta._replace(tool_call=delta.tool_call._replace(id="")) if delta.tool_call else delta
 
 
-def _has_own_names(deltas: list[Delta]) -> bool:
-    """Whether each thing has an id of its own: those of one that gave one twice stay as they came."""
+def _can_be_told(deltas: list[Delta]) -> bool:
+    """Whether a strict reader can take these: items told as they came need an id of their own, and are no messages."""
     ids: list[object] = [delta.tool_call.id for delta in deltas if delta.tool_call and delta.tool_call.id]
     for part in (delta.part for delta in deltas):
         if isinstance(part, (ToolCall, Reasoning)) and part.id:
             ids.append(part.id)
         elif isinstance(part, Opaque) and part.dialect == "openai_responses" and "type" in part.raw:
-            ids.append(part.raw.get("id"))
+            ids.append(None if part.raw["type"] == "message" else part.raw.get("id"))
     return all(isinstance(name, str) for name in ids) and len(ids) == len(set(ids))
 
 
