@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from mini_llm import dialects
-from mini_llm.dialects import leaving, sizes
+from mini_llm.dialects import leaving, media_limits
 from mini_llm.dialects.bridging import Bridge, bridged
 from mini_llm.errors import ProtocolError, TranslationError, UsageError
 from mini_llm.memory import Recalled, source_of
@@ -44,7 +44,7 @@ def chat_body(recalled: Recalled, provider: Provider, target: Target) -> Body:
     plain = bridged(request, provider.dialect)
     kept, dropped = dialects.without(plain.request, provider.drop, dialect=provider.dialect)
     kept, beside = leaving.bare(kept._replace(model=target.model), provider.dialect)
-    sizes.check(kept, provider.dialect)
+    media_limits.check(kept, provider.dialect)
     encoded = dialects.of_target(provider.dialect).encode_request(kept)
     unsaid = leaving.unsaid(kept, encoded, provider.dialect)
     body, also = dialects.apply(encoded, provider.drop, provider.rename, dict(provider.defaults))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mini_llm.dialects.strictness import fits
+from mini_llm.errors import TranslationError
 from mini_llm.types import ChatRequest, Document, Image, Json, Part, Tool, ToolResult
 
 CHAT, RESPONSES, ANTHROPIC, GEMINI = "openai_chat", "openai_responses", "anthropic_messages", "gemini"
@@ -26,8 +27,11 @@ def bare(request: ChatRequest, dialect: str) -> tuple[ChatRequest, tuple[str, ..
     """Return *request* without what only its own dialect knows of parts and tools, and the names of it."""
     if request.dialect == dialect or (not request.dialect and dialect == CHAT):
         return request, ()
-    leaver = _Leaver(dialect)
-    messages = tuple(message._replace(parts=leaver.parts(message.parts)) for message in request.messages)
+    leaver = _Leaver(dialect, request.dialect)
+    messages = tuple(
+        message._replace(parts=leaver.parts(message.parts, f"messages[{at}].content"))
+        for at, message in enumerate(request.messages)
+    )
     tools = tuple(map(leaver.tool, request.tools))
     form = request.response_format
     if form and form.strict is None and dialect in (CHAT, RESPONSES) and request.dialect and fits(form.schema):
@@ -40,19 +44,22 @@ def unsaid(request: ChatRequest, body: Json, dialect: str) -> tuple[str, ...]:
     wanted, names = request.thinking, _THOUGHTS.get(dialect)
     if wanted is None or names is None or wanted[:3] == (None, None, None):
         return ()
+    if dialect == CHAT and wanted.summary and wanted.effort:
+        return ("reasoning.summary",)
     said = body.get("generationConfig", body) if dialect == GEMINI else body
     return () if any(name in said for name in names) else ("thinking",)
 
 
 class _Leaver:
-    """Takes out what *dialect* does not know; `gone` are the names of it."""
+    """Takes out what *dialect* does not know; `gone` are the names of it. What cannot go without is refused."""
 
-    def __init__(self, dialect: str) -> None:
+    def __init__(self, dialect: str, spoken: str) -> None:
         self._dialect = dialect
+        self._foreign = bool(spoken) and {dialect, spoken} != {CHAT, RESPONSES}  # one vendor's files
         self.gone: list[str] = []
 
-    def parts(self, parts: Iterable[Part]) -> tuple[Part, ...]:
-        return tuple(map(self._part, parts))
+    def parts(self, parts: Iterable[Part], path: str) -> tuple[Part, ...]:
+        return tuple(self._part(part, f"{path}[{at}]") for at, part in enumerate(parts))
 
     def tool(self, tool: Tool) -> Tool:
         tool = Tool(*self._unmarked(tool))
@@ -61,13 +68,19 @@ class _Leaver:
             return tool._replace(strict=None)
         return tool
 
-    def _part(self, part: Part) -> Part:
+    def _part(self, part: Part, path: str) -> Part:
         if isinstance(part, ToolResult):
-            part = part._replace(parts=self.parts(part.parts))
+            part = part._replace(parts=self.parts(part.parts, f"{path}.content"))
         elif isinstance(part, Image) and part.detail and self._dialect not in _DETAILS:
             if part.detail != "auto":
                 self.gone.append("messages.detail")
             part = part._replace(detail="")
+        elif isinstance(part, Document) and part.file_id and self._foreign:
+            raise TranslationError(
+                f"{path}: only the provider that keeps the file knows what {part.file_id} is",
+                field=path,
+                hint="send its content as base64, or choose a model of that provider",
+            )
         elif isinstance(part, Document) and part.name and self._dialect in _UNNAMED:
             self.gone.append("messages.filename")
             part = part._replace(name="")

@@ -5,7 +5,10 @@ https://platform.openai.com/docs/guides/structured-outputs (2026-11)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
+
+from mini_llm.types import Json
 
 _WORDS = frozenset({
     "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref", "$defs",
@@ -28,8 +31,18 @@ def _fits(schema: Any, left: int) -> bool:
     if schema.get("type") == "object" or properties:
         if schema.get("additionalProperties") is not False or not isinstance(properties, dict):
             return False
-        if set(schema.get("required") or ()) != set(properties):
+        required = schema.get("required") or []
+        if not isinstance(required, list) or sorted(map(str, required)) != sorted(properties):
             return False
-    inner = [one for name in _NAMED for one in (schema.get(name) or {}).values()]
-    inner += [*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else ())]
-    return all(_fits(one, left - 1) for one in inner)
+    return all(_fits(one, left - 1) for one in _inside(schema))
+
+
+def _inside(schema: Json) -> Iterator[Any]:
+    """Yield the schemas inside *schema*; None, which fits nothing, where something else stands."""
+    for name in _NAMED:
+        named = schema.get(name, {})
+        yield from named.values() if isinstance(named, dict) else (None,)
+    several = schema.get("anyOf", [])
+    yield from several if isinstance(several, list) else (None,)
+    if "items" in schema:
+        yield schema["items"]

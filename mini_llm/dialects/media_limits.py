@@ -1,6 +1,7 @@
-"""How large pictures, files and sound may be: each dialect's own limits, checked before anything is sent.
+"""How large pictures, files and sound may be, and which addresses are fetched: checked before anything is sent.
 
-Sizes are those of the base64 text, as it goes over the wire. What stands at an address, its owner measures.
+Sizes are those of the base64 text, as it goes over the wire. What stands at an address is fetched by the target, or
+not at all: we fetch nothing that a request names.
 """
 
 from __future__ import annotations
@@ -34,14 +35,21 @@ LIMITS: Mapping[str, Limits] = {
     "openai_responses": Limits(document=50 * _MB, whole=50 * _MB),
 }
 _NONE = Limits()
+# How the addresses begin that a target fetches, where these are not all of the web's; Gemini's own module knows more.
+_FETCHED: Mapping[str, tuple[str, ...]] = {"anthropic_messages": ("https://",), "gemini": ("https://", "gs://")}
+_WEB = ("https://", "http://")
+# Files that only Google opens, and only for the one whose key is in the request.
+_GOOGLES = "https://generativelanguage.googleapis.com/"
 
 
 def check(request: ChatRequest, dialect: str) -> None:
-    """Raise TranslationError for the first part of *request* that is too large for a target of *dialect*."""
+    """Raise TranslationError for the first part of *request* that a target of *dialect* takes or fetches not."""
     limits = LIMITS.get(dialect, _NONE)
     whole = 0
     for at, message in enumerate(request.messages):
         for path, part in _media(message.parts, f"messages[{at}].content"):
+            if not isinstance(part, Audio) and part.url:
+                _check_address(part.url, path, dialect)
             size = len(part.data)
             whole += size
             most = {Image: limits.image, Document: limits.document}.get(type(part), 0)
@@ -57,6 +65,17 @@ def _media(parts: Iterable[Part], path: str) -> Iterator[tuple[str, Image | Docu
             yield f"{path}[{at}]", part
         elif isinstance(part, ToolResult):
             yield from _media(part.parts, f"{path}[{at}].content")
+
+
+def _check_address(url: str, path: str, dialect: str) -> None:
+    wanted = _FETCHED.get(dialect, _WEB)
+    if url.startswith(wanted) and (dialect == "gemini" or not url.startswith(_GOOGLES)):
+        return
+    raise TranslationError(
+        f"{path}: {dialect} does not fetch {url[:80]}",
+        field=path,
+        hint=f"send it as base64, or give an address that begins with {' or '.join(wanted)}",
+    )
 
 
 def _too_large(path: str, what: str, most: int, dialect: str) -> TranslationError:
