@@ -148,8 +148,7 @@ class _Writer:
         return self._event(bodies, usage)
 
     def _event(self, candidates: list[Json], more: Json = loose.NOTHING) -> bytes:
-        text = loose.json_text({"candidates": candidates, **more})
-        return b"data: " + text[:-1].encode() + self._tail
+        return b"data: " + loose.json_bytes({"candidates": candidates, **more})[:-1] + self._tail
 
 
 def _content(delta: Delta, candidate: _Candidate) -> list[Json]:

@@ -121,8 +121,10 @@ class _Reader:
             if text or logprobs:
                 choice.words = True
                 kept = loose.objects(loose.object_of(logprobs).get("content")) if logprobs else ()
-                if text or kept:
+                if kept or (text and index):
                     found.append(Delta(text=text, choice=index, logprobs=tuple(kept)))
+                elif text:
+                    found.append(Delta(text))  # nearly every event: without names it is made in two thirds of the time
             if not only_text:
                 _rest(delta, choice, index, found)
         if reason := raw.get("finish_reason"):
