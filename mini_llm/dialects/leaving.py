@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mini_llm.dialects.strictness import fits
 from mini_llm.errors import TranslationError
-from mini_llm.types import ChatRequest, Document, Image, Json, Part, Tool, ToolResult
+from mini_llm.types import ChatRequest, Document, Image, Json, Part, Tool, ToolCall, ToolResult
 
 CHAT, RESPONSES, ANTHROPIC, GEMINI = "openai_chat", "openai_responses", "anthropic_messages", "gemini"
 # Dialects that know marks for the prompt cache, how closely to look at a picture, and what a file is called.
 _MARKS = frozenset({ANTHROPIC, "bedrock_converse"})
 _DETAILS = frozenset({CHAT, RESPONSES, "cohere", "mistral"})
 _UNNAMED = frozenset({GEMINI})
+# Ids of calls may be so long: "string too long", say OpenAI and those like it.
+_LONGEST_ID: Mapping[str, int] = {CHAT: 40, RESPONSES: 64}
 # Where an encoded request says how much to think.
 _THOUGHTS: Mapping[str, tuple[str, ...]] = {
     CHAT: ("reasoning_effort", "reasoning", "thinking"),
@@ -70,7 +73,9 @@ class _Leaver:
 
     def _part(self, part: Part, path: str) -> Part:
         if isinstance(part, ToolResult):
-            part = part._replace(parts=self.parts(part.parts, f"{path}.content"))
+            part = part._replace(parts=self.parts(part.parts, f"{path}.content"), call_id=self._short(part.call_id))
+        elif isinstance(part, ToolCall):
+            part = part._replace(id=self._short(part.id))
         elif isinstance(part, Image) and part.detail and self._dialect not in _DETAILS:
             if part.detail != "auto":
                 self.gone.append("messages.detail")
@@ -86,6 +91,12 @@ class _Leaver:
             part = part._replace(name="")
         unmarked: Part = self._unmarked(part)
         return unmarked
+
+    def _short(self, call_id: str) -> str:
+        """Return *call_id*, or where it is too long one made from it, always the same."""
+        if len(call_id) <= _LONGEST_ID.get(self._dialect, len(call_id)):
+            return call_id
+        return "call_" + hashlib.blake2b(call_id.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
     def _unmarked(self, part: Any) -> Any:
         if getattr(part, "cache", None) is None or self._dialect in _MARKS:

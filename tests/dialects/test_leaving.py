@@ -12,7 +12,7 @@ from mini_llm.dialects.anthropic_messages.schema import closed
 from mini_llm.dialects.leaving import bare, unsaid
 from mini_llm.dialects.strictness import fits
 from mini_llm.errors import TranslationError
-from mini_llm.types import CacheMark, ChatRequest, Document, Image, Message, Text, Thinking, Tool, ToolResult
+from mini_llm.types import CacheMark, ChatRequest, Document, Image, Message, Text, Thinking, Tool, ToolCall, ToolResult
 
 STRICT: dict[str, Any] = {
     "type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False,
@@ -29,6 +29,15 @@ def test_each_thing_left_out_is_named_once() -> None:
     assert gone == ("cache_control", "messages.detail", "messages.filename")
     assert "CacheMark" not in repr(kept) and "a.pdf" not in repr(kept)
     assert bare(asked, "openai_chat") == (asked, ())
+
+
+def test_ids_that_are_too_long_get_shorter_ones_for_call_and_result_alike() -> None:
+    identity = "call_" + 60 * "x"
+    messages = (Message("assistant", (ToolCall(identity, "f", "{}"),)), Message("tool", (ToolResult(identity, ()),)))
+    kept, gone = bare(ChatRequest("m", messages, dialect="gemini"), "openai_chat")
+    call, result = kept.messages[0].parts[0], kept.messages[1].parts[0]
+    assert isinstance(call, ToolCall) and isinstance(result, ToolResult)
+    assert call.id == result.call_id and len(call.id) <= 40 and gone == ()
 
 
 def test_a_stored_file_is_known_to_its_keeper_alone() -> None:

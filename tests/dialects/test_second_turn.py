@@ -14,8 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mini_llm import dialects
-from mini_llm.dialects.bridging import Bridge, bridged
-from mini_llm.memory import Memory
+from mini_llm.dialects.bridging import Bridge
+from mini_llm.memory import Memory, Recalled, source_of
+from mini_llm.providers import Provider
+from mini_llm.routing import Target
+from mini_llm.translation import chat_body
 from mini_llm.types import ChatRequest, Message, Text, Thinking, Tool
 from tests.dialects.answering import SEAL, Json, answers
 from tests.dialects.forgetful import Habits, next_turn
@@ -27,17 +30,10 @@ MODELS = {
 }  # fmt: skip
 CALLERS = pytest.mark.parametrize("caller", dialects.NAMES)
 TARGETS = pytest.mark.parametrize("target", dialects.NAMES)
-PLENTY = settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+PLENTY = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 HABITS = st.tuples(*[st.booleans()] * len(Habits._fields)).map(Habits._make)
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 PLAIN = (Tool("weather", "Tell the weather", SCHEMA), Tool("time", "Tell the time", SCHEMA))
-
-
-class Sent(NamedTuple):
-    """What goes to the target."""
-
-    body: Json
-    bridge: Bridge
 
 
 def tools(caller: str) -> tuple[Tool, ...]:
@@ -62,11 +58,11 @@ def asked(caller: str) -> Json:
     return dialects.get(caller).encode_request(request)
 
 
-def sent(request: ChatRequest, target: str) -> Sent:
-    """Return what goes to *target* for *request*."""
-    kept, _ = dialects.without(request._replace(model=MODELS[target]), (), dialect=target)
-    plain = bridged(kept, target)
-    return Sent(json.loads(json.dumps(dialects.get(target).encode_request(plain.request))), plain.bridge)
+def sent(recalled: Recalled, target: str, provider: str) -> tuple[Json, Bridge]:
+    """Return what goes to a *provider* that speaks *target*, and what turns its calls back."""
+    there = Provider(provider, "https://lab.example/v1", dialect=target)
+    body = chat_body(recalled, there, Target(provider, MODELS[target]))
+    return json.loads(body.content), body.bridge or Bridge()
 
 
 class Story(NamedTuple):
@@ -76,22 +72,21 @@ class Story(NamedTuple):
     memory: Memory
     request: ChatRequest
 
-    def second(self, target: str, source: str) -> Json:
-        """Return what goes to *target*, known as *source*, on the second turn."""
-        recalled = asyncio.run(self.memory.recall(self.request))
-        return sent(recalled.for_target(source, target), target).body
+    def second(self, target: str, provider: str) -> Json:
+        """Return what goes to a *provider* that speaks *target* on the second turn."""
+        return sent(asyncio.run(self.memory.recall(self.request)), target, provider)[0]
 
 
 def told(data: st.DataObject, caller: str, target: str) -> Story:
     speaks, answering = dialects.get(caller), dialects.get(target)
     first = asked(caller)
     request = speaks.decode_request(first)
-    body, bridge = sent(request, target)
+    body, bridge = sent(asyncio.run(Memory().recall(request)), target, "first")
     assert not problems(target, body, model=MODELS[target])
     answer = data.draw(answers(target, body), label="answer")
     response = bridge.response(answering.decode_response(json.loads(json.dumps(answer))))
     memory = Memory()
-    memory.keep(response.choices[0].message, request, source="first/")
+    memory.keep(response.choices[0].message, request, source=source_of("first", MODELS[target]))
     habits = data.draw(HABITS, label="habits")
     if habits.ids and habits.pairs:  # nothing tells any more which calls were one answer
         habits = habits._replace(pairs=False)
@@ -105,7 +100,7 @@ def told(data: st.DataObject, caller: str, target: str) -> Story:
 @given(data=st.data())
 def test_whoever_answered_takes_the_next_turn(caller: str, target: str, data: st.DataObject) -> None:
     story = told(data, caller, target)
-    body = story.second(target, "first/")
+    body = story.second(target, "first")
     assert not problems(target, body, [story.answer], model=MODELS[target]), json.dumps(body, indent=1)
 
 
@@ -116,6 +111,6 @@ def test_whoever_answered_takes_the_next_turn(caller: str, target: str, data: st
 def test_another_target_takes_it_too_and_sees_no_seal(caller: str, target: str, data: st.DataObject) -> None:
     story = told(data, caller, target)
     other = data.draw(st.sampled_from(dialects.NAMES), label="other")
-    body = story.second(other, "second/")
+    body = story.second(other, "second")
     assert not problems(other, body, model=MODELS[other])
     assert SEAL not in json.dumps(body)

@@ -145,8 +145,8 @@ def _content(message: Json, role: str, path: str) -> Iterator[str]:
 def _call(call: Json, path: str) -> Iterator[str]:
     kind = call.get("type")
     yield from unknown(call, ("id", "type", "function", "custom", "index", "extra_content"), path)
-    if not call.get("id") or len(call["id"]) > 64:
-        yield f"{path}.id: must be a string of 1 to 64 characters"
+    if not call.get("id") or len(call["id"]) > 40:
+        yield f"{path}.id: must be a string of 1 to 40 characters"
     if kind == "custom":
         if not isinstance(call["custom"].get("input"), str):
             yield f"{path}.custom.input: expected a string"
