@@ -15,7 +15,7 @@ import orjson
 
 from mini_llm import dialects, sse
 from mini_llm.credentials import Credentials, Secret, origin_of
-from mini_llm.dialects import TargetDialect
+from mini_llm.dialects import TargetDialect, surrogates
 from mini_llm.errors import AuthError, ConfigError, NotAnAPIError, ProtocolError, UpstreamError, UsageError
 from mini_llm.meter import scattered
 from mini_llm.providers import AUTH, SIGNED, Provider, Registry
@@ -86,7 +86,7 @@ class Reply:
 
     def _object(self, raw: bytes) -> Json:
         try:
-            body = orjson.loads(raw)
+            body = surrogates.loads(raw)
         except orjson.JSONDecodeError as error:
             raise ProtocolError(
                 f"{self.provider.name} sent {len(raw)} bytes that are no JSON", provider=self.provider.name

@@ -118,6 +118,10 @@ def test_an_answer_that_is_no_json_object_is_a_protocol_error(tmp_path: Path, bo
         opened(tmp_path, Status(200, body))
 
 
+def test_half_a_character_costs_no_answer(tmp_path: Path) -> None:
+    opened(tmp_path, Status(200, '{"choices": [], "cut": "\\ud83d"}'))
+
+
 def test_a_web_page_is_never_parsed_nor_echoed(tmp_path: Path) -> None:
     with pytest.raises(NotAnAPIError) as raised:
         opened(tmp_path, Status(200, "<html>secret wifi</html>", content_type="text/html; charset=utf-8"))
