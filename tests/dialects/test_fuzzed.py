@@ -49,6 +49,14 @@ STREAMS: dict[str, tuple[str, bytes]] = {
 }
 
 
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_what_stands_between_the_objects_of_an_array_is_passed_over_however_it_is_cut(size: int) -> None:
+    said = b'{"candidates":[{"content":{"parts":[{"text":"Hi"}]},"finishReason":"STOP"}]}'
+    raw = b'{} ], "role": "a \\"}, ' + said + b"}]"
+    deltas = decoded("gemini", raw, range(0, len(raw), size))
+    assert "".join(delta.text for delta in deltas) == "Hi"
+
+
 @pytest.mark.parametrize("name", [*dialects.NAMES, *dialects.TARGET_NAMES])
 @pytest.mark.parametrize("case", REQUESTS)
 def test_a_request_is_written_or_refused(case: str, name: str) -> None:

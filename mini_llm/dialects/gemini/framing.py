@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 from mini_llm import sse
 from mini_llm.errors import ProtocolError
 
+_BETWEEN = re.compile(rb"{")
 _OUTSIDE = re.compile(rb'[{}"]')
 _IN_STRING = re.compile(rb'["\\]')
 
@@ -71,7 +72,7 @@ class _Objects:
 
     def _next(self) -> int | None:
         """Return where the object at the start of the buffer ends; None if it goes on. What is before it goes."""
-        while found := (_IN_STRING if self._quoted else _OUTSIDE).search(self._buffer, self._at):
+        while found := self._pattern().search(self._buffer, self._at):
             self._at = found.end()
             match found[0]:
                 case b'"':
@@ -87,8 +88,12 @@ class _Objects:
                         self._at = 1
                     self._depth += 1
                 case b"}":
-                    self._depth = max(self._depth - 1, 0)
+                    self._depth -= 1
                     if not self._depth:
                         return self._at
         self._at = len(self._buffer)
         return None
+
+    def _pattern(self) -> re.Pattern[bytes]:
+        """Return what matters next. Between objects it is only where one begins, whatever else stands there."""
+        return _BETWEEN if not self._depth else _IN_STRING if self._quoted else _OUTSIDE
