@@ -21,19 +21,13 @@ Cases = dict[str, tuple[Callable[[], object], int]]
 CLAUDE, GEMINI = "claude-sonnet-4-5", "gemini-2.5-pro"
 
 
-def litellm_cases(bodies: dict[str, Any], streams: dict[str, list[str]]) -> Cases:
-    """Return what LiteLLM can do."""
-    import litellm
-    from litellm.llms.anthropic.chat.handler import ModelResponseIterator
+def litellm_requests(bodies: dict[str, Any]) -> Cases:
+    """Return what LiteLLM does with requests."""
     from litellm.llms.anthropic.chat.transformation import AnthropicConfig
-    from litellm.llms.anthropic.pass_through.adapters.streaming_iterator import AnthropicStreamWrapper
     from litellm.llms.anthropic.pass_through.adapters.transformation import AnthropicAdapter
     from litellm.llms.vertex_ai.gemini import transformation as gemini
-    from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import ModelResponseIterator as GeminiIterator
     from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import VertexGeminiConfig
-    from litellm.types.utils import ModelResponseStream
 
-    litellm.suppress_debug_info = True
     chat, messages = orjson.dumps(bodies["openai_chat"]), orjson.dumps(bodies["anthropic_messages"])
 
     def to_anthropic() -> None:
@@ -49,6 +43,20 @@ def litellm_cases(bodies: dict[str, Any], streams: dict[str, list[str]]) -> Case
         body, params = _parted(chat)
         options = VertexGeminiConfig().map_openai_params(params, {}, GEMINI, True)
         orjson.dumps(gemini._transform_request_body(body["messages"], GEMINI, options, "gemini", {}, None))
+
+    return {
+        "request openai_chat -> anthropic_messages": (to_anthropic, 1),
+        "request anthropic_messages -> openai_chat": (from_anthropic, 1),
+        "request openai_chat -> gemini": (to_gemini, 1),
+    }
+
+
+def litellm_events(streams: dict[str, list[str]]) -> Cases:
+    """Return what LiteLLM does with events."""
+    from litellm.llms.anthropic.chat.handler import ModelResponseIterator
+    from litellm.llms.anthropic.pass_through.adapters.streaming_iterator import AnthropicStreamWrapper
+    from litellm.llms.vertex_ai.gemini.vertex_and_google_ai_studio_gemini import ModelResponseIterator as GeminiIterator
+    from litellm.types.utils import ModelResponseStream
 
     def events_from_anthropic() -> None:
         reader = ModelResponseIterator(iter(()), sync_stream=True)
@@ -67,9 +75,6 @@ def litellm_cases(bodies: dict[str, Any], streams: dict[str, list[str]]) -> Case
                 chunk.model_dump_json()
 
     return {
-        "request openai_chat -> anthropic_messages": (to_anthropic, 1),
-        "request anthropic_messages -> openai_chat": (from_anthropic, 1),
-        "request openai_chat -> gemini": (to_gemini, 1),
         "event anthropic_messages -> openai_chat": (events_from_anthropic, len(streams["anthropic_messages"])),
         "event openai_chat -> anthropic_messages": (events_to_anthropic, len(streams["openai_chat"])),
         "event gemini -> openai_chat": (events_from_gemini, len(streams["gemini"])),
@@ -85,17 +90,13 @@ class _Quiet:
         return lambda *_, **__: None
 
 
-def any_llm_cases(bodies: dict[str, Any], streams: dict[str, list[str]]) -> Cases:  # noqa: C901  six small functions
-    """Return what any-llm can do."""
-    from anthropic._models import construct_type
-    from anthropic.types import RawMessageStreamEvent
-    from any_llm.providers.anthropic.utils import _convert_params, _create_openai_chunk_from_anthropic_chunk
+def any_llm_requests(bodies: dict[str, Any]) -> Cases:
+    """Return what any-llm does with requests."""
+    from any_llm.providers.anthropic.utils import _convert_params
     from any_llm.providers.gemini.base import GoogleProvider
-    from any_llm.providers.gemini.utils import _create_openai_chunk_from_google_chunk
-    from any_llm.types.completion import ChatCompletionChunk, CompletionParams
+    from any_llm.types.completion import CompletionParams
     from any_llm.types.messages import MessagesParams
     from any_llm.utils import messages_compat as compat
-    from google.genai import types
 
     chat, messages = orjson.dumps(bodies["openai_chat"]), orjson.dumps(bodies["anthropic_messages"])
 
@@ -117,6 +118,23 @@ def any_llm_cases(bodies: dict[str, Any], streams: dict[str, list[str]]) -> Case
     def from_anthropic() -> None:
         orjson.dumps(compat.messages_params_to_completion_params(MessagesParams(**orjson.loads(messages))), default=str)
 
+    return {
+        "request openai_chat -> anthropic_messages": (to_anthropic, 1),
+        "request anthropic_messages -> openai_chat": (from_anthropic, 1),
+        "request openai_chat -> gemini": (to_gemini, 1),
+    }
+
+
+def any_llm_events(streams: dict[str, list[str]]) -> Cases:
+    """Return what any-llm does with events."""
+    from anthropic._models import construct_type
+    from anthropic.types import RawMessageStreamEvent
+    from any_llm.providers.anthropic.utils import _create_openai_chunk_from_anthropic_chunk
+    from any_llm.providers.gemini.utils import _create_openai_chunk_from_google_chunk
+    from any_llm.types.completion import ChatCompletionChunk
+    from any_llm.utils import messages_compat as compat
+    from google.genai import types
+
     def events_from_anthropic() -> None:
         for event in _objects(streams["anthropic_messages"]):
             chunk = construct_type(type_=RawMessageStreamEvent, value=event)
@@ -135,9 +153,6 @@ def any_llm_cases(bodies: dict[str, Any], streams: dict[str, list[str]]) -> Case
             _create_openai_chunk_from_google_chunk(answer).model_dump_json()
 
     return {
-        "request openai_chat -> anthropic_messages": (to_anthropic, 1),
-        "request anthropic_messages -> openai_chat": (from_anthropic, 1),
-        "request openai_chat -> gemini": (to_gemini, 1),
         "event anthropic_messages -> openai_chat": (events_from_anthropic, len(streams["anthropic_messages"])),
         "event openai_chat -> anthropic_messages": (events_to_anthropic, len(streams["openai_chat"])),
         "event gemini -> openai_chat": (events_from_gemini, len(streams["gemini"])),
@@ -161,9 +176,12 @@ def _objects(chunks: list[str]) -> Iterator[dict[str, Any]]:
 def main() -> None:
     """Answer until nobody asks any more."""
     given = json.loads(sys.stdin.readline())
-    make = {"litellm": litellm_cases, "any-llm": any_llm_cases}[sys.argv[1]]
+    if sys.argv[1] == "litellm":
+        found = litellm_requests(given["bodies"]) | litellm_events(given["streams"])
+    else:
+        found = any_llm_requests(given["bodies"]) | any_llm_events(given["streams"])
     cases: Cases = {}
-    for name, case in make(given["bodies"], given["streams"]).items():
+    for name, case in found.items():
         try:
             case[0]()
             cases[name] = case
