@@ -259,3 +259,11 @@ def test_whatever_stood_where_comes_back_there(parts: list[Part]) -> None:
     memory = Memory()
     memory.keep(answer, ASKED)
     assert restored(memory, next_turn(stripped(answer))).parts == answer.parts
+
+
+def test_fields_that_are_not_remembered_stay_with_the_message() -> None:
+    own = Opaque("openai_chat", {"prefix": True})
+    memory = Memory()
+    memory.keep(ANSWER, ASKED)
+    back = restored(memory, next_turn(stripped(ANSWER)._replace(parts=(*stripped(ANSWER).parts, own))))
+    assert back.parts == (*ANSWER.parts, own)

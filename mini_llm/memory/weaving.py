@@ -116,7 +116,8 @@ def _for_target(message: Message, state: State | None, source: str, *, foreign: 
         return _unsigned(message) if foreign else message
     if state["source"] in ("", source):
         return woven(message, state)
-    return woven(message._replace(parts=tuple(_said(message.parts))), {**state, "beside": []}, signed=False)
+    bare = message._replace(parts=tuple(_said(message.parts, state)))
+    return woven(bare, {**state, "beside": []}, signed=False)
 
 
 def _unsigned(message: Message) -> Message:
@@ -128,7 +129,7 @@ def _unsigned(message: Message) -> Message:
 
 def woven(message: Message, state: State, *, signed: bool = True) -> Message:
     """Return *message* with *state* put back where it stood, and nothing said twice."""
-    rest = _marked(list(_said(message.parts)), state["calls"], signed=signed)
+    rest = _marked(list(_said(message.parts, state)), state["calls"], signed=signed)
     parts: list[Part] = []
     letters = calls = 0
     for place, before, kind, fields in state["beside"]:
@@ -150,9 +151,13 @@ def woven(message: Message, state: State, *, signed: bool = True) -> Message:
     return message._replace(parts=(*parts, *rest))
 
 
-def _said(parts: Sequence[Part]) -> Iterator[Part]:
-    """Yield *parts* without what stands beside the words: the state has it all, and as it was given."""
-    return (part for part in parts if not isinstance(part, Reasoning) and not _is_fields(part))
+def _said(parts: Sequence[Part], state: State) -> Iterator[Part]:
+    """Yield *parts* without what the *state* has as it was given: thoughts, and fields of the same dialect."""
+    known = [fields["dialect"] for _, _, kind, fields in state["beside"] if kind == "fields"]
+    for part in parts:
+        given = isinstance(part, Opaque) and _is_fields(part) and part.dialect in known
+        if not isinstance(part, Reasoning) and not given:
+            yield part
 
 
 def _is_fields(part: Part) -> bool:
