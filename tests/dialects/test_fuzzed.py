@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from mini_llm import dialects
 from mini_llm.errors import MiniLLMError, UsageError
-from mini_llm.types import Json
+from mini_llm.types import ChatResponse, Choice, Delta, Json, Message, Reasoning, ToolCallDelta
 from tests.dialects.reading import decoded, encoded
 
 
@@ -47,6 +49,43 @@ STREAMS: dict[str, tuple[str, bytes]] = {
         b'data: {"type":"response.completed","response":{"id":"r","output":[]}}',
     ),
 }
+
+
+@pytest.mark.parametrize("name", dialects.NAMES)
+def test_the_work_for_many_calls_and_thoughts_grows_no_faster_than_they_do(name: str) -> None:
+    dialect = dialects.get(name)
+    few, many = (
+        counted(lambda n=n: (encoded(name, side_by_side(n)), dialect.encode_response(thoughts(n)))) for n in (60, 240)
+    )
+    assert many < 5 * few
+
+
+def side_by_side(count: int) -> list[Delta]:
+    """Return a stream of calls that all begin before the first of them ends."""
+    starts = [Delta(tool_call=ToolCallDelta(at, f"id{at}", "f", '{"a":')) for at in range(count)]
+    ends = [Delta(tool_call=ToolCallDelta(at, arguments="1}")) for at in range(count)]
+    return [Delta(id="i", model="m"), *starts, *ends, Delta(finish_reason="tool_calls")]
+
+
+def thoughts(count: int) -> ChatResponse:
+    parts = tuple(Reasoning(f"thought {at}") for at in range(count))
+    return ChatResponse("i", "m", (Choice(Message("assistant", parts), "stop"),))
+
+
+def counted(run: Callable[[], object]) -> int:
+    """Return how many functions of Python *run* calls: work, counted and not timed."""
+    count = 0
+
+    def see(_frame: object, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(see)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return count
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])
