@@ -108,8 +108,9 @@ class Terminal:
             self._read(0.05)
         while self._read(0.05):
             pass
-        with contextlib.suppress(OSError):
+        if self._master >= 0:  # a number that is closed twice may be another file's by then
             os.close(self._master)
+            self._master = -1
         return self._process.returncode
 
     @property
@@ -118,6 +119,8 @@ class Terminal:
         return STYLE.sub("", self.screen).replace("\r\n", "\n")
 
     def _read(self, wait: float) -> bool:
+        if self._master < 0:
+            return False
         ready, _, _ = select.select([self._master], [], [], wait)
         with contextlib.suppress(OSError):  # the other side is closed
             data = os.read(self._master, 65536) if ready else b""

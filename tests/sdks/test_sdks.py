@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -64,13 +66,19 @@ def _driven(sdk: Sdk, url: str, everything: list[Case]) -> list[tuple[Case, Pars
         json.dumps({"case": name, "dialect": case.dialect, "way": case.way, "strict": case.translated})
         for name, case in wanted.items()
     ]
-    done = subprocess.run(
-        [sdk.python, Path(__file__).with_name(sdk.driver), url],
-        input="\n".join(asked), capture_output=True, text=True, timeout=280, check=False,
-    )  # fmt: skip
+    done = _run([str(sdk.python), str(Path(__file__).with_name(sdk.driver)), url], "\n".join(asked))
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(lines) == len(asked), f"{sdk} stopped after {len(lines)} of {len(asked)}:\n{done.stderr[-3000:]}"
     return [(wanted[line["case"]], line) for line in lines]
+
+
+def _run(command: list[str], asked: str) -> subprocess.CompletedProcess[str]:
+    """Run an SDK's driver. A machine short of something may refuse to start a program; it is asked three times."""
+    for pause in (1, 5):
+        with contextlib.suppress(OSError):
+            return subprocess.run(command, input=asked, capture_output=True, text=True, timeout=280, check=False)
+        time.sleep(pause)
+    return subprocess.run(command, input=asked, capture_output=True, text=True, timeout=280, check=False)
 
 
 @pytest.mark.timeout(300)  # the first one waits for its SDK to get through all cases
