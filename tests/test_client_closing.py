@@ -179,7 +179,7 @@ client = Client()
 if sys.argv[1] == "used":
     assert client.chat("Hi").text == "Hello"
 child = os.fork()
-os.write(1, client.chat("Hi").text.encode() + b"\n")  # in one piece: two processes write here
+os.write(1, client.chat("Hi").text.encode() + b"\\n")  # in one piece: two processes write here
 client.close()
 if child:
     assert os.waitpid(child, 0)[1] == 0
