@@ -19,7 +19,7 @@ from mini_llm.errors import LedgerError
 from mini_llm.memory import Memo
 from mini_llm.types import Usage
 
-Status = Literal["ok", "failed", "partial", "cancelled"]
+Status = Literal["ok", "failed", "partial", "cancelled", "unknown"]
 Payer = Literal["own", "wallet", "local"]
 
 BATCH = 64
@@ -29,7 +29,11 @@ CLOSING_SECONDS = 8.0
 
 
 class Entry(NamedTuple):
-    """One attempt. `time` is Unix seconds; `first_content` and `seconds` are seconds since it was sent."""
+    """One attempt. `time` is Unix seconds; `first_content` and `seconds` are seconds since it was sent.
+
+    `caller` is the id of the member or key that asked, `credential` a label of the key that was used (never a secret),
+    `reservation` the id of the money taken from budgets before it was sent, "" if none was.
+    """
 
     time: float
     request_id: str
@@ -46,6 +50,10 @@ class Entry(NamedTuple):
     paid_by: Payer = "own"
     first_content: float | None = None
     seconds: float = 0.0
+    caller: str = ""
+    credential: str = ""
+    upstream_request_id: str = ""
+    reservation: str = ""
 
 
 class Totals(NamedTuple):
