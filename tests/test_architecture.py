@@ -22,7 +22,7 @@ _version errors types -> sse peek attachments shape
 config -> credentials providers dialects catalogue
 health pricing memory meter -> ledger routing
 transport -> signing -> upstream wallet
-translation -> recovery dispatch -> runtime
+translation -> recovery -> dispatch -> runtime
 client team dashboard -> gateway
 desktop network local setup -> cli
 """
@@ -33,7 +33,7 @@ DOORS = {
     "apsw": ("ledger/sqlite",),
     "botocore": ("signing/aws",),
     "google": ("signing/google",),
-    "httptools": ("transport",),
+    "httptools": ("transport", "gateway/connection"),  # llhttp, on both sides
     "httpx": ("wallet", "catalogue"),
     "keyring": ("credentials",),
     "orjson": ("",),  # JSON is everywhere

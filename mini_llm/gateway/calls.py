@@ -1,0 +1,68 @@
+"""What the gateway knows of each request, live and recent: metadata only, never a prompt, an answer or a key."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from mini_llm.types import Usage
+
+MOST_RECENT = 200
+
+
+class Exchange:
+    """One request to the gateway. `started` is Unix seconds; `first_content` and `seconds` count from there.
+
+    `dialect` is the caller's, `model` what it asked for; `provider` and `target` who answered, as far as that is known.
+    `outcome` is "" while it runs, then "ok", "partial" (it broke after content), "cancelled" or an error's code.
+    """
+
+    __slots__ = (
+        "attempts", "caller", "cost_nanos", "dialect", "first_content", "id", "method", "model", "outcome", "path",
+        "peer", "provider", "request_bytes", "route", "seconds", "sent_bytes", "session", "started", "status", "stream",
+        "target", "tool", "usage",
+    )  # fmt: skip
+
+    def __init__(self, request_id: str, method: str, path: str, *, started: float, peer: str = "") -> None:
+        self.id = request_id
+        self.method = method
+        self.path = path
+        self.started = started
+        self.peer = peer
+        self.caller = ""
+        self.tool = ""
+        self.session = ""
+        self.dialect = ""
+        self.model = ""
+        self.stream = False
+        self.route = ""
+        self.provider = ""
+        self.target = ""
+        self.attempts = 0
+        self.status = 0
+        self.outcome = ""
+        self.usage: Usage | None = None
+        self.cost_nanos: int | None = None
+        self.first_content: float | None = None
+        self.seconds = 0.0
+        self.request_bytes = 0
+        self.sent_bytes = 0
+
+
+class Calls:
+    """The exchanges that run now, and the last that ended."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
+        self.live: dict[str, Exchange] = {}
+        self.recent: deque[Exchange] = deque(maxlen=MOST_RECENT)
+
+    def begin(self, exchange: Exchange) -> None:
+        """Note that *exchange* runs."""
+        self.live[exchange.id] = exchange
+
+    def end(self, exchange: Exchange) -> None:
+        """Note that *exchange* has ended."""
+        self.live.pop(exchange.id, None)
+        self.recent.append(exchange)

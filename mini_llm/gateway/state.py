@@ -1,0 +1,42 @@
+"""What the rooms of one gateway process share."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Literal, NamedTuple
+
+from mini_llm.gateway.calls import Calls, Exchange
+from mini_llm.gateway.guard import Guard
+from mini_llm.gateway.request import Request
+from mini_llm.gateway.responder import Responder
+from mini_llm.runtime import Runtime
+
+Access = Literal["open", "caller", "admin"]
+
+
+class Gateway:
+    """The parts. `runtime` is swapped when the configuration changes, so a request reads it once and keeps it.
+
+    Each of `observers` is called with every exchange that has ended: metrics, the access log, traces.
+    """
+
+    def __init__(self, runtime: Runtime, guard: Guard, calls: Calls) -> None:
+        self.runtime = runtime
+        self.guard = guard
+        self.calls = calls
+        self.observers: list[Callable[[Exchange], None]] = []
+        self.draining = False
+
+
+Handler = Callable[[Gateway, Request, Responder, Exchange], Awaitable[None]]
+
+
+class Room(NamedTuple):
+    """Who answers a path, and who may ask: anyone, a caller with the gateway's token, or its admin.
+
+    `dialect` is the one in which errors are told there.
+    """
+
+    handler: Handler
+    access: Access
+    dialect: str = "openai_chat"
