@@ -200,6 +200,13 @@ class TruncatedError(ProtocolError):
     code = "upstream_truncated"
 
 
+class NoSpliceError(UpstreamError):
+    """An answer that was to go on where another broke off does not fit to what was sent of that."""
+
+    code = "upstream_no_splice"
+    blame = 0.0
+
+
 class ServerError(UpstreamError):
     """500, 502, 503, 504 and their like."""
 

@@ -121,9 +121,9 @@ class Gatherer:
         return ChatResponse(self._id, self._model, (choice,), self._usage, self._created)
 
     def _growing(self, kind: str, delta: Delta) -> _Block:
-        """Return the block that *delta* goes on with, or a new one."""
+        """Return the block that *delta* goes on with, or a new one. Without a number it goes on with the last."""
         last = self._blocks[-1] if self._blocks else None
-        if last is None or last.kind != kind or last.signature or last.number != delta.block:
+        if last is None or last.kind != kind or last.signature or delta.block not in (None, last.number):
             last = _Block(kind, delta.block, summary=delta.summary)
             self._blocks.append(last)
         return last

@@ -166,7 +166,8 @@ class ChatRequest(NamedTuple):
     """What a caller asks for, in no dialect.
 
     `extra` holds fields of the dialect it was decoded from that have no word here; an encoder of the same
-    `dialect` writes them back, another raises TranslationError.
+    `dialect` writes them back, another raises TranslationError. `continues`: the last message is the beginning of
+    the answer, which goes on from there.
     """
 
     model: str
@@ -194,6 +195,7 @@ class ChatRequest(NamedTuple):
     service_tier: str = ""
     dialect: str = ""
     extra: Mapping[str, Any] = NOTHING
+    continues: bool = False
 
 
 class Usage(NamedTuple):
