@@ -133,11 +133,35 @@ def test_white_space_may_differ_where_an_answer_is_spliced(text: str, cut: int, 
 @given(TEXTS, TEXTS, SIZES)
 def test_a_different_answer_is_never_spliced(sent: str, other: str, sizes: list[int]) -> None:
     deltas = stream(speaking(*in_pieces(other, sizes)))
-    if folded(other).startswith(folded(sent)) or not sent.strip():
-        told(spliced(deltas, sent))
+    ended = " " if sent.strip() and sent != sent.rstrip() else ""  # the last word sent was whole
+    if f"{folded(other)}{ended}".startswith(f"{folded(sent)}{ended}"):
+        assert folded(sent + text_of(told(spliced(deltas, sent)))) == folded(other)
         return
     with pytest.raises(NoSpliceError):
         told(spliced(deltas, sent))
+
+
+@pytest.mark.parametrize(
+    ("sent", "anew", "rest"),
+    [
+        ("One. ", "One. Two.", "Two."),
+        ("One. ", "One.\n\nTwo.", "\n\nTwo."),
+        ("One.\n", "One.\n\nTwo.", "\nTwo."),
+        ("One.\n\n", "One.\nTwo.", "Two."),
+        (" One", "One more", " more"),
+        ("One", "\nOne more", " more"),
+        ("ma", "made", "de"),
+    ],
+)
+def test_the_space_between_what_was_sent_and_the_rest_comes_once(sent: str, anew: str, rest: str) -> None:
+    for size in (1, 2, 3, 99):
+        pieces = in_pieces(anew, [size] * (len(anew) // size))
+        assert text_of(told(spliced(stream(speaking(*pieces)), sent))) == rest
+
+
+def test_a_word_that_was_whole_is_not_spliced_with_a_longer_one() -> None:
+    with pytest.raises(NoSpliceError):
+        told(spliced(stream(speaking("made")), "ma "))
 
 
 def test_an_answer_that_differs_is_given_up_at_once() -> None:

@@ -19,7 +19,7 @@ class Beginning:
         self._at = 0
         self._spaced = True  # what is read stands in a run of white space, or at the very beginning
         self._space = _Space(sent)
-        self._must_space = sent != sent.rstrip()
+        self._must_space = bool(self._words) and sent != sent.rstrip()
         self.whole = not self._words
         self.differs = False
 
