@@ -46,6 +46,11 @@ def with_model(body: bytes, model: str) -> bytes:
     """Return *body* with *model* as its model. Raises UsageError if it has none; if it has several, all change."""
     if peek(body).model is None:
         raise UsageError("model: missing")
+    return spliced(body, model)
+
+
+def spliced(body: bytes, model: str) -> bytes:
+    """Do what `with_model` does to a *body* that is known to be a JSON object with a name for its model."""
     name = orjson.dumps(model)
     pieces = []
     end = 0

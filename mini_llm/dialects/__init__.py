@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from mini_llm import sse
 from mini_llm.errors import ConfigError, MiniLLMError, UpstreamError
-from mini_llm.types import ChatRequest, ChatResponse, Delta, EmbedRequest, EmbedResponse, Json
+from mini_llm.types import ChatRequest, ChatResponse, Delta, EmbedRequest, EmbedResponse, Json, Usage
 
 NAMES = ("openai_chat", "openai_responses", "anthropic_messages", "gemini")
 TARGET_NAMES = ("bedrock_converse", "cohere", "mistral", "ollama")
@@ -112,6 +112,9 @@ class Dialect(TargetDialect, Protocol):
 
     def decode_request(self, body: Json) -> ChatRequest:
         """Read a caller's request. Raises UsageError that names the field."""
+
+    def glance(self, body: Json) -> Usage | None:
+        """Return what a whole answer used. Raises as `decode_response` for what does not look like an answer."""
 
     def encode_response(self, response: ChatResponse) -> Json:
         """Write *response* for a caller."""

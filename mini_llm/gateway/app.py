@@ -11,14 +11,16 @@ import orjson
 
 from mini_llm import dialects
 from mini_llm.errors import MiniLLMError, UpstreamError
+from mini_llm.gateway import heads
 from mini_llm.gateway.calls import Exchange
 from mini_llm.gateway.connection import RefusedError
+from mini_llm.gateway.inflating import inflated
 from mini_llm.gateway.request import Request
 from mini_llm.gateway.responder import Responder
 from mini_llm.gateway.routes import find, nearest
 from mini_llm.gateway.state import Gateway, Room
 
-JSON = ("content-type", "application/json")
+MOST_INFLATED = 32 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
 
@@ -46,6 +48,8 @@ class App:
         exchange = self._begin(request)
         try:
             assert request.room is not None  # it was admitted
+            if coding := request.headers.get("content-encoding"):
+                request.body = await inflated(request.body, coding, MOST_INFLATED)
             await request.room.handler(self.gateway, request, responder, exchange)
             exchange.outcome = exchange.outcome or "ok"
         except MiniLLMError as error:
@@ -104,7 +108,7 @@ class App:
             body = self._unmodified(error, dialect.NAME) or orjson.dumps(
                 dialect.encode_error(error, request_id=exchange.id)
             )
-            responder.send(error.status, [JSON, *_fields(error, exchange).items()], body)
+            responder.send(error.status, [heads.JSON, *_fields(error, exchange).items()], body)
 
     def _unmodified(self, error: MiniLLMError, dialect: str) -> bytes:
         """Return the provider's own error body where the caller speaks the same dialect, b"" elsewhere."""
@@ -116,7 +120,7 @@ class App:
 
 def _fields(error: MiniLLMError, exchange: Exchange) -> Mapping[str, str]:
     """Return what the head of a failed answer says beside its body."""
-    fields = {"x-request-id": exchange.id, "request-id": exchange.id, "x-mini-llm-request-id": exchange.id}
+    fields = dict(heads.named(exchange))
     wait = error.retry_after if isinstance(error, UpstreamError) else None
     if wait is not None:
         fields["retry-after"] = str(max(1, round(wait)))

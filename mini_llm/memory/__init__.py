@@ -61,6 +61,16 @@ class Memory:
         self._clock = clock
         self._kept: OrderedDict[bytes, Memo] = OrderedDict()
         self._size = 0
+        self._sources: set[str] = set()
+
+    def knows(self, source: str) -> bool:
+        """Tell whether anything that *source* gave was kept in this process."""
+        return source in self._sources
+
+    @staticmethod
+    def worth(answer: Message) -> bool:
+        """Tell whether *answer* has any state that its caller may lose."""
+        return state_of(answer, "") is not None
 
     def keep(self, answer: Message, request: ChatRequest, *, source: str = "", scope: str = "") -> None:
         """Remember the opaque state of *answer* to *request*, if it has any: both as the caller sees them.
@@ -76,6 +86,7 @@ class Memory:
             return
         if len(value) > LARGEST:
             return
+        self._sources.add(source)
         expires = self._clock() + LIFETIME
         memos = [Memo(key, value, expires) for key in keys_of(answer, said_since(request.messages), scope)]
         for memo in memos:

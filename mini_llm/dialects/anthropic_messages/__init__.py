@@ -8,10 +8,12 @@ from mini_llm.dialects.anthropic_messages.errors import encode_error, encode_err
 from mini_llm.dialects.anthropic_messages.read_request import decode_request
 from mini_llm.dialects.anthropic_messages.read_stream import decode_stream
 from mini_llm.dialects.anthropic_messages.response import decode_response, encode_response
+from mini_llm.dialects.anthropic_messages.usage import decode_usage
 from mini_llm.dialects.anthropic_messages.write_request import encode_request
 from mini_llm.dialects.anthropic_messages.write_stream import encode_stream
 from mini_llm.dialects.failures import decode as decode_error
 from mini_llm.sse import events
+from mini_llm.types import Json, Usage
 
 __all__ = [
     "HEADERS",
@@ -26,6 +28,7 @@ __all__ = [
     "encode_response",
     "encode_stream",
     "events",
+    "glance",
     "path",
 ]
 
@@ -36,3 +39,10 @@ HEADERS: Mapping[str, str] = {"anthropic-version": "2023-06-01"}
 def path(model: str, *, stream: bool) -> str:
     """Return where requests go below a provider's base URL."""
     return "/messages"
+
+
+def glance(body: Json) -> Usage | None:
+    """Return what a whole answer used, and read no more of it. Raises as `decode_response` for what looks like none."""
+    if body.get("type") == "message" and body.get("stop_reason"):
+        return decode_usage(body.get("usage"))
+    return decode_response(body).usage

@@ -11,8 +11,10 @@ from mini_llm.dialects.gemini.framing import events
 from mini_llm.dialects.gemini.read_request import decode_request
 from mini_llm.dialects.gemini.read_stream import decode_stream
 from mini_llm.dialects.gemini.response import decode_response, encode_response
+from mini_llm.dialects.gemini.usage import decode_usage
 from mini_llm.dialects.gemini.write_request import encode_request
 from mini_llm.dialects.gemini.write_stream import encode_stream
+from mini_llm.types import Json, Usage
 
 __all__ = [
     "HEADERS",
@@ -27,6 +29,7 @@ __all__ = [
     "encode_response",
     "encode_stream",
     "events",
+    "glance",
     "path",
 ]
 
@@ -46,3 +49,10 @@ def resource(model: str) -> str:
     if not slash or kind not in ("models", "tunedModels"):
         kind, name = "models", model
     return f"{kind}/{quote(name, safe='@-._~')}"
+
+
+def glance(body: Json) -> Usage | None:
+    """Return what a whole answer used, and read no more of it. Raises as `decode_response` for what looks like none."""
+    if body.get("candidates") and not body.get("error"):
+        return decode_usage(body.get("usageMetadata"))
+    return decode_response(body).usage

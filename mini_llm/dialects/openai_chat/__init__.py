@@ -9,9 +9,11 @@ from mini_llm.dialects.openai_chat.errors import encode_error, encode_error_even
 from mini_llm.dialects.openai_chat.read_request import decode_request
 from mini_llm.dialects.openai_chat.read_stream import decode_stream
 from mini_llm.dialects.openai_chat.response import decode_response, encode_response
+from mini_llm.dialects.openai_chat.usage import decode_usage
 from mini_llm.dialects.openai_chat.write_request import encode_request
 from mini_llm.dialects.openai_chat.write_stream import encode_stream
 from mini_llm.sse import events
+from mini_llm.types import Json, Usage
 
 __all__ = [
     "HEADERS",
@@ -26,6 +28,7 @@ __all__ = [
     "encode_response",
     "encode_stream",
     "events",
+    "glance",
     "path",
 ]
 
@@ -36,3 +39,10 @@ HEADERS: Mapping[str, str] = {}
 def path(model: str, *, stream: bool) -> str:
     """Return where requests go below a provider's base URL."""
     return "/chat/completions"
+
+
+def glance(body: Json) -> Usage | None:
+    """Return what a whole answer used, and read no more of it. Raises as `decode_response` for what looks like none."""
+    if body.get("choices") and not body.get("error"):
+        return decode_usage(body.get("usage"), body)
+    return decode_response(body).usage

@@ -9,9 +9,11 @@ from mini_llm.dialects.openai_responses.errors import encode_error, encode_error
 from mini_llm.dialects.openai_responses.read_request import decode_request
 from mini_llm.dialects.openai_responses.read_stream import decode_stream
 from mini_llm.dialects.openai_responses.response import decode_response, encode_response
+from mini_llm.dialects.openai_responses.usage import decode_usage
 from mini_llm.dialects.openai_responses.write_request import encode_request
 from mini_llm.dialects.openai_responses.write_stream import encode_stream
 from mini_llm.sse import events
+from mini_llm.types import Json, Usage
 
 __all__ = [
     "HEADERS",
@@ -26,6 +28,7 @@ __all__ = [
     "encode_response",
     "encode_stream",
     "events",
+    "glance",
     "path",
 ]
 
@@ -36,3 +39,10 @@ HEADERS: Mapping[str, str] = {}
 def path(model: str, *, stream: bool) -> str:
     """Return where requests go below a provider's base URL."""
     return "/responses"
+
+
+def glance(body: Json) -> Usage | None:
+    """Return what a whole answer used, and read no more of it. Raises as `decode_response` for what looks like none."""
+    if body.get("status") == "completed" and not body.get("error"):
+        return decode_usage(body.get("usage"))
+    return decode_response(body).usage

@@ -1,0 +1,131 @@
+"""A caller's request for an answer: what the road to a target needs to know of it, and nothing before it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import unquote
+
+import orjson
+
+from mini_llm import dialects
+from mini_llm.dialects import Dialect
+from mini_llm.errors import UsageError
+from mini_llm.gateway.request import Request
+from mini_llm.peek import spliced
+from mini_llm.providers import Provider
+from mini_llm.routing import Needs, Target, needs_of
+from mini_llm.translation import Body
+from mini_llm.types import ChatRequest, Json
+
+# A caller's own words about the protocol, which reach a target that speaks the same dialect, as they are.
+FORWARDED: Mapping[str, tuple[str, ...]] = {
+    "anthropic_messages": ("anthropic-version", "anthropic-beta"),
+    "openai_chat": ("openai-beta",),
+    "openai_responses": ("openai-beta",),
+}
+_ASK_USAGE = b'{"stream_options":{"include_usage":true},'
+
+
+class Passed(Body):
+    """A body that is the caller's own but for the model's name: its answer can be passed back as it comes."""
+
+    __slots__ = ()
+
+
+class Inbound:
+    """What a caller asks. `model` is the name it used, `stream` whether it wants the answer as it comes."""
+
+    def __init__(self, dialect: Dialect, raw: bytes, body: Json, headers: Mapping[str, str]) -> None:
+        self.dialect = dialect
+        self.raw = raw
+        self.body = body
+        self.headers = headers
+        self.query = ""
+        self.model: str = body.get("model") or ""
+        self.stream = body.get("stream") is True
+
+    @cached_property
+    def asked(self) -> ChatRequest:
+        """The request in our words. Raises UsageError that names what is wrong in it."""
+        request = self.dialect.decode_request(self.body)
+        return request._replace(model=self.model, stream=self.stream)
+
+    def needs(self) -> Needs:
+        """Return what it asks of a target."""
+        return needs_of(self.asked)
+
+    @property
+    def wants_usage(self) -> bool:
+        """Whether the caller asked to be told, at the end of a stream, what was used."""
+        if self.dialect.NAME != "openai_chat":
+            return True
+        options = self.body.get("stream_options")
+        return isinstance(options, dict) and options.get("include_usage") is True
+
+    def passed(self, provider: Provider, target: Target) -> Passed:
+        """Return the body for a target of the same dialect: the caller's own bytes wherever that is possible."""
+        headers = tuple(
+            (name, self.headers[name]) for name in FORWARDED.get(self.dialect.NAME, ()) if name in self.headers
+        )
+        asks = self.stream and self.dialect.NAME == "openai_chat" and "stream_options" not in provider.drop
+        options = self.body.get("stream_options") if asks else None
+        if (
+            options is not None
+            or any(name in self.body for name in provider.drop)
+            or provider.rename
+            or provider.defaults
+        ):
+            return self._rewritten(provider, target, headers, asks=asks)
+        raw = self.raw
+        if "model" in self.body and self.model != target.model:
+            raw = spliced(raw, target.model)
+        if asks:
+            raw = _ASK_USAGE + raw.lstrip()[1:]
+        return Passed(raw, headers=headers)
+
+    def _rewritten(
+        self, provider: Provider, target: Target, headers: tuple[tuple[str, str], ...], *, asks: bool
+    ) -> Passed:
+        """Write the body anew, with the provider's quirks."""
+        body = dict(self.body)
+        if "model" in body:
+            body["model"] = target.model
+        options = body.get("stream_options")
+        if asks:
+            body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+        body, dropped = dialects.apply(body, provider.drop, provider.rename, dict(provider.defaults))
+        return Passed(orjson.dumps(body), dropped, headers=headers)
+
+
+def read(dialect: Dialect, request: Request) -> Inbound:
+    """Read a request for an answer. Raises UsageError unless it is a JSON object with a sensible model and stream."""
+    body = read_json(request.body)
+    model, stream = body.get("model"), body.get("stream")
+    if model is not None and not isinstance(model, str):
+        raise UsageError("model: must be a string")
+    if stream is not None and not isinstance(stream, bool):
+        raise UsageError("stream: must be true or false")
+    return Inbound(dialect, request.body, body, request.headers)
+
+
+def read_gemini(dialect: Dialect, request: Request) -> Inbound:
+    """Read a request whose path holds the model and says whether to stream."""
+    inbound = Inbound(dialect, request.body, read_json(request.body), request.headers)
+    name, _, action = request.path.partition("/models/")[2].rpartition(":")
+    inbound.query = request.query
+    inbound.model = unquote(name)
+    inbound.stream = action == "streamGenerateContent"
+    return inbound
+
+
+def read_json(raw: bytes) -> dict[str, Any]:
+    """Return the JSON object that *raw* is. Raises UsageError for anything else."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise UsageError(f"the body is not valid JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise UsageError("the body must be a JSON object")
+    return body

@@ -1,0 +1,226 @@
+"""The rooms that answer: any dialect in, any provider out. The same dialect passes as it is, another is translated."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
+from typing import NamedTuple
+
+import orjson
+
+from mini_llm import dialects, translation
+from mini_llm.dialects.gemini import framing
+from mini_llm.dispatch import Answer, Call
+from mini_llm.gateway import heads, inbound
+from mini_llm.gateway.calls import Exchange
+from mini_llm.gateway.inbound import Inbound, Passed
+from mini_llm.gateway.request import Request
+from mini_llm.gateway.responder import Responder
+from mini_llm.gateway.state import Gateway
+from mini_llm.gateway.tap import Tap
+from mini_llm.memory import source_of
+from mini_llm.meter import Gatherer, Meter
+from mini_llm.providers import Provider
+from mini_llm.routing import Target
+from mini_llm.runtime import Runtime
+from mini_llm.translation import Body
+from mini_llm.types import ChatResponse, Delta
+from mini_llm.upstream import BODY_LIMIT, Reply
+
+PATIENCE = 10.0  # seconds after which a caller who streams gets its 200, and comments, while targets are still tried
+
+
+async def openai_chat(gateway: Gateway, request: Request, responder: Responder, exchange: Exchange) -> None:
+    """Answer chat completions."""
+    await _answer(gateway, request, responder, exchange, inbound.read(dialects.get("openai_chat"), request))
+
+
+async def openai_responses(gateway: Gateway, request: Request, responder: Responder, exchange: Exchange) -> None:
+    """Answer OpenAI's Responses."""
+    await _answer(gateway, request, responder, exchange, inbound.read(dialects.get("openai_responses"), request))
+
+
+async def anthropic_messages(gateway: Gateway, request: Request, responder: Responder, exchange: Exchange) -> None:
+    """Answer Anthropic's messages."""
+    await _answer(gateway, request, responder, exchange, inbound.read(dialects.get("anthropic_messages"), request))
+
+
+async def gemini(gateway: Gateway, request: Request, responder: Responder, exchange: Exchange) -> None:
+    """Answer Gemini's generateContent, whole or streamed."""
+    await _answer(gateway, request, responder, exchange, inbound.read_gemini(dialects.get("gemini"), request))
+
+
+async def _answer(gateway: Gateway, request: Request, responder: Responder, exchange: Exchange, asked: Inbound) -> None:
+    exchange.model, exchange.stream = asked.model, asked.stream
+    relay = _Relay(gateway.runtime, asked, responder, exchange)
+    if asked.stream and not relay.array:
+        responder.patience = (request.began + PATIENCE, relay.begin)
+    call = Call(
+        model=asked.model,
+        needs=asked.needs,
+        stream=asked.stream,
+        body_for=relay.body_for,
+        receive=relay.streamed if asked.stream else relay.whole,
+        request_id=exchange.id,
+        tool=exchange.tool,
+        timeout=_seconds(request.headers.get("x-mini-llm-timeout", "")),
+        retried=request.headers.get("x-stainless-retry-count", "0") != "0",
+    )
+    async with gateway.runtime.dispatch.answer(call) as answer:
+        relay.note(answer)
+        try:
+            if isinstance(answer.content, _Whole):
+                relay.send(answer, answer.content)
+            else:
+                await relay.stream(answer, answer.content)
+        finally:
+            exchange.usage, exchange.cost_nanos = answer.meter.usage, answer.cost_nanos
+
+
+class _Whole(NamedTuple):
+    """An answer that came at once: the bytes to pass on, or what was read of them."""
+
+    raw: bytes
+    response: ChatResponse | None
+
+
+_Content = _Whole | AsyncGenerator[Delta, None]
+
+
+class _Relay:
+    """One request on its way to a target and back."""
+
+    def __init__(self, runtime: Runtime, asked: Inbound, responder: Responder, exchange: Exchange) -> None:
+        self._runtime = runtime
+        self._asked = asked
+        self._dialect = asked.dialect
+        self._responder = responder
+        self._exchange = exchange
+        self._tap: Tap | None = None
+        self._limits: list[tuple[str, str]] = []
+        self.array = asked.stream and asked.dialect.NAME == "gemini" and "alt=sse" not in asked.query
+
+    # What dispatch calls.
+
+    async def body_for(self, provider: Provider, target: Target) -> Body:
+        """Write the request for *target*."""
+        asked = self._asked
+        source = source_of(provider.name, target.model)
+        if provider.dialect == self._dialect.NAME and not self._runtime.memory.knows(source):
+            return asked.passed(provider, target)
+        recalled = await self._runtime.memory.recall(asked.asked, scope=self._exchange.caller)
+        return translation.chat_body(recalled, provider, target)
+
+    async def whole(self, reply: Reply, body: Body, meter: Meter) -> _Content:
+        """Receive an answer that comes at once."""
+        if not isinstance(body, Passed):
+            return _Whole(b"", await translation.whole(reply, body, meter))
+        raw = await reply.response.read(BODY_LIMIT)
+        meter.whole(self._dialect.glance(reply.object(raw)))
+        self._limits = heads.limits(reply.response.headers)
+        return _Whole(raw, None)
+
+    async def streamed(self, reply: Reply, body: Body, meter: Meter) -> _Content:
+        """Receive a stream, up to its first content."""
+        tap = Tap(hide_usage=not self._asked.wants_usage) if isinstance(body, Passed) and not self.array else None
+        deltas = await translation.streamed(reply, body, meter, tap)
+        self._tap, self._limits = tap, heads.limits(reply.response.headers)
+        return deltas
+
+    def recovered(self) -> None:
+        """Note that the stream broke, and that what follows comes from another target."""
+        if self._tap is not None:
+            self._tap.close()
+
+    # What the caller gets.
+
+    def note(self, answer: Answer[_Content]) -> None:
+        """Write down who answers."""
+        exchange = self._exchange
+        exchange.provider, exchange.target = answer.target
+        exchange.attempts = answer.attempts
+        exchange.route = answer.decision.line()
+        exchange.first_content = answer.meter.first_content
+
+    def send(self, answer: Answer[_Content], whole: _Whole) -> None:
+        """Send an answer that came at once."""
+        raw = whole.raw
+        if whole.response is not None:
+            response = self._named(whole.response, answer)
+            self._keep(response, answer.target)
+            raw = orjson.dumps(self._dialect.encode_response(response))
+        self._exchange.cost_nanos = answer.cost_nanos
+        fields = [heads.JSON, *heads.answered(self._exchange, answer.dropped), *self._limits]
+        self._responder.send(200, fields, raw)
+
+    def begin(self) -> None:
+        """Send the head of a stream before there is an answer, and keep the connection alive from now on."""
+        self._responder.start(200, [*heads.EVENTS, *heads.named(self._exchange)])
+        self._responder.pings = True
+        self._responder.ping()
+
+    async def stream(self, answer: Answer[_Content], deltas: AsyncGenerator[Delta, None]) -> None:
+        """Send a stream as it comes."""
+        responder, tap = self._responder, self._tap
+        responder.patience = None
+        if not responder.status:
+            kind = [heads.JSON] if self.array else list(heads.EVENTS)
+            responder.start(200, [*kind, *heads.answered(self._exchange, answer.dropped), *self._limits])
+            responder.pings = not self.array
+        gatherer = Gatherer()
+        async with aclosing(deltas):
+            if tap is None:
+                await self._write(_gathered(deltas, gatherer), answer)
+            else:
+                await self._pass(tap, deltas, gatherer, answer)
+        response = gatherer.response()
+        if tap is None or self._dialect.NAME == "openai_chat":
+            self._keep(response, answer.target)
+        responder.finish()
+
+    async def _write(self, deltas: AsyncIterable[Delta], answer: Answer[_Content]) -> None:
+        """Translate *deltas*."""
+        pieces = self._dialect.encode_stream(deltas, include_usage=self._asked.wants_usage, model=answer.target.model)
+        async with aclosing(framing.array(pieces) if self.array else pieces) as written:
+            async for piece in written:
+                self._responder.write(piece)
+                if self._responder.paused:
+                    await self._responder.drain()
+
+    async def _pass(
+        self, tap: Tap, deltas: AsyncGenerator[Delta, None], gatherer: Gatherer, answer: Answer[_Content]
+    ) -> None:
+        """Let the events pass; what comes from another target is written as a continuation of them."""
+        tap.open(self._responder)
+        async for delta in deltas:
+            gatherer.add(delta)
+            if self._responder.paused:
+                await self._responder.drain()
+        tap.read()
+
+    def _keep(self, response: ChatResponse, target: Target) -> None:
+        """Remember what the caller may leave out of its next turn."""
+        memory = self._runtime.memory
+        for choice in response.choices:
+            if memory.worth(choice.message):
+                source = source_of(target.provider, target.model)
+                memory.keep(choice.message, self._asked.asked, source=source, scope=self._exchange.caller)
+
+    def _named(self, response: ChatResponse, answer: Answer[_Content]) -> ChatResponse:
+        """Return *response* with the model's name, which some providers leave out."""
+        return response if response.model else response._replace(model=answer.target.model)
+
+
+async def _gathered(deltas: AsyncIterable[Delta], gatherer: Gatherer) -> AsyncGenerator[Delta, None]:
+    async for delta in deltas:
+        gatherer.add(delta)
+        yield delta
+
+
+def _seconds(text: str) -> float | None:
+    """Return what a caller allows for the whole call; None if it says nothing that makes sense."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        return None
+    return seconds if 0 < seconds <= 86_400 else None

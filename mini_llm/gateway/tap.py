@@ -1,0 +1,62 @@
+"""A stream on its way from an upstream to a caller of the same dialect: each event goes on once it was decoded."""
+
+from __future__ import annotations
+
+from mini_llm import sse
+from mini_llm.gateway.responder import Responder
+
+# What a provider adds to every event, and to one more, when it is asked for usage.
+_NO_USAGE = b',"usage":null'
+_NO_CHOICES = (b'"choices":[]', b'"choices": []')
+
+
+class Tap:
+    """Hold the events until the answer is committed (`open`), then write each as it comes.
+
+    With *hide_usage*, what tells the usage of a chat completion is left out: its caller did not ask.
+    `closed` ends it: what the decoder still yields comes from elsewhere. `written` counts the events.
+    """
+
+    def __init__(self, *, hide_usage: bool = False) -> None:
+        self._hide_usage = hide_usage
+        self._last: sse.Event | None = None
+        self._held: list[bytes] = []
+        self._responder: Responder | None = None
+        self.closed = False
+        self.written = 0
+
+    def came(self, event: sse.Event) -> None:
+        """Note that *event* came; it may still prove to be nonsense."""
+        self._last = event
+
+    def read(self) -> None:
+        """Pass the last event on: it was decoded."""
+        event, self._last = self._last, None
+        if event is None or self.closed:
+            return
+        data = self._kept(event.data) if self._hide_usage else event.data
+        if not data:
+            return
+        self.written += 1
+        written = sse.encode(data, event.event)
+        if self._responder is None:
+            self._held.append(written)
+        else:
+            self._responder.write(written)
+
+    def open(self, responder: Responder) -> None:
+        """Write what was held, and from now on whatever comes."""
+        self._responder = responder
+        responder.write(b"".join(self._held))
+        self._held.clear()
+
+    def close(self) -> None:
+        """Pass nothing on any more."""
+        self.closed = True
+
+    def _kept(self, data: bytes) -> bytes:
+        if b'"usage"' not in data:
+            return data
+        if any(empty in data for empty in _NO_CHOICES):
+            return b""
+        return data.replace(_NO_USAGE, b"")
