@@ -48,9 +48,11 @@ def chat_body(recalled: Recalled, provider: Provider, target: Target) -> Body:
     encoded = dialects.of_target(provider.dialect).encode_request(kept)
     unsaid = leaving.unsaid(kept, encoded, provider.dialect)
     body, also = dialects.apply(encoded, provider.drop, provider.rename, dict(provider.defaults))
+    goes_on = kept.continues and provider.continues.takes(target.model)
     return Body(
-        _written(body),
+        _written(provider.continues.told(body) if goes_on else body),
         (*plain.dropped, *dropped, *beside, *unsaid, *also),
+        provider.continues.path if goes_on else "",
         bridge=plain.bridge if plain.bridge else None,
     )
 

@@ -62,14 +62,14 @@ def test_the_promised_providers_are_there() -> None:
 def test_a_shipped_file_is_short_sound_and_says_where_its_quirks_come_from(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     said = [line for line in text.splitlines() if line and not line.startswith("#")]
-    assert 3 <= len(said) <= 9
+    assert 3 <= len(said) <= 10
     table = tomllib.loads(text)
     assert table["docs"].startswith("https://")
     provider = registry(environ=FILLED).get(path.stem)
     assert provider.local or provider.base_url.startswith("https://")
     assert provider.local == (provider.auth == "none")
     assert provider.local or provider.key_env
-    for quirk in table.keys() & {"drop", "rename", "defaults", "paths", "headers"}:
+    for quirk in table.keys() & {"drop", "rename", "defaults", "paths", "headers", "continues"}:
         above = text[: text.index(f"\n{quirk} = ")].splitlines()[-1]
         assert re.search(r"https://\S+ \(20\d\d-\d\d\)$", above), f"{quirk}: say where it stands, and when you read it"
 
@@ -79,6 +79,43 @@ def test_a_usual_model_is_one_the_catalogue_knows(path: Path) -> None:
     provider, known = registry(environ=FILLED).get(path.stem), Catalogue.open()
     if provider.default:
         assert known.get(provider.name, provider.default), provider.default
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "whether"),
+    [
+        ("anthropic", "claude-haiku-4-5-20251001", True),
+        ("anthropic", "claude-sonnet-4-20250514", True),
+        ("anthropic", "claude-opus-4-1", True),
+        ("anthropic", "claude-opus-4-6", False),
+        ("anthropic", "claude-sonnet-5-5", False),
+        ("vertex-anthropic", "claude-sonnet-4@20250514", True),
+        ("vertex-anthropic", "claude-opus-4-8@default", False),
+        ("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0", True),
+        ("bedrock", "us.anthropic.claude-opus-4-6-v1", False),
+        ("bedrock", "amazon.nova-pro-v1:0", False),
+        ("groq", "openai/gpt-oss-120b", False),
+        ("mistral", "mistral-medium-latest", True),
+        ("openai", "gpt-5.5", False),
+    ],
+)
+def test_it_is_known_who_goes_on_with_an_answer_that_was_begun(name: str, model: str, whether: bool) -> None:
+    assert registry(environ=FILLED).get(name).continues.takes(model) is whether
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong"),
+    [
+        ("{ models = [] }", "needs `models`"),
+        ("{ models = [1] }", "needs `models`"),
+        ('{ model = ["*"] }', "has no `model`"),
+        ('{ models = ["*"], path = 1 }', "`continues.path` can't be 1"),
+        ("true", "must be a table"),
+    ],
+)
+def test_a_mistake_in_who_goes_on_is_told(tmp_path: Path, table: str, wrong: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(wrong)):
+        private(tmp_path, "lab", f"{LAB}continues = {table}\n").get("lab")
 
 
 def test_every_dialect_there_is_can_be_named() -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Iterable, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mini_llm.config import Config
 from mini_llm.errors import NoSpliceError, UpstreamError
+from mini_llm.memory import Recalled
 from mini_llm.meter import Gatherer
+from mini_llm.providers import Registry
 from mini_llm.recovery import continuable, continuation, continued, said, spliced, tokens_in
+from mini_llm.routing import Target
+from mini_llm.translation import Body, chat_body
 from mini_llm.types import (
     ChatRequest,
     ChatResponse,
@@ -260,6 +266,43 @@ def test_a_continuation_leaves_room_for_a_few_words() -> None:
 def test_a_continuation_goes_on_with_the_beginning_that_the_caller_gave() -> None:
     begun = QUESTION._replace(messages=(*QUESTION.messages, Message("assistant", (Text("```py"),))))
     assert continuation(begun, "thon\nprint(").messages[-1] == Message("assistant", (Text("```python\nprint("),))
+
+
+def body_for(request: ChatRequest, provider: str, model: str) -> Body:
+    recalled = Recalled(request, tuple((message, None) for message in request.messages))
+    registry = Registry(Config(), environ={"AWS_REGION": "us-east-1"}, folder=None)
+    return chat_body(recalled, registry.get(provider), Target(provider, model))
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "last", "path"),
+    [
+        ("anthropic", "claude-haiku-4-5", {"content": [{"type": "text", "text": "It is"}]}, ""),
+        ("bedrock", "anthropic.claude-sonnet-4-5-v1:0", {"content": [{"text": "It is"}]}, ""),
+        ("mistral", "mistral-medium-latest", {"content": "It is", "prefix": True}, ""),
+        ("deepseek", "deepseek-chat", {"content": "It is", "prefix": True}, "/beta/chat/completions"),
+        ("moonshot", "kimi-k3", {"content": "It is", "partial": True}, ""),
+        ("dashscope", "qwen3-max", {"content": "It is", "partial": True}, ""),
+        ("groq", "llama-3.3-70b-versatile", {"content": "It is"}, ""),
+        ("llamacpp", "any", {"content": "It is"}, ""),
+        ("vllm", "any", {"content": "It is"}, ""),
+    ],
+)
+def test_a_target_is_told_in_its_own_words_to_go_on(
+    provider: str, model: str, last: dict[str, object], path: str
+) -> None:
+    body = body_for(continuation(QUESTION, "It is "), provider, model)
+    sent = json.loads(body.content)
+    assert sent["messages"][-1] == {"role": "assistant", **last}
+    assert body.path == path
+    assert sent.get("continue_final_message") == (True if provider == "vllm" else None)
+    assert sent.get("enable_thinking") == (False if provider == "dashscope" else None)
+
+
+def test_an_answer_of_long_ago_is_no_beginning_of_the_next() -> None:
+    told_before = QUESTION._replace(messages=(*QUESTION.messages, Message("assistant", (Text("There"),))))
+    body = body_for(told_before, "moonshot", "kimi-k3")
+    assert "partial" not in json.loads(body.content)["messages"][-1]
 
 
 def test_plain_text_can_be_gone_on_with_whatever_was_thought_before() -> None:

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from mini_llm.errors import ConfigError, CredentialError, MiniLLMError, UnknownModelError
+from mini_llm.providers.continuing import Continues
 from mini_llm.providers.files import AUTH, DIALECTS, PLACEHOLDER, SIGNED, check_url, read
 
 if TYPE_CHECKING:
     from mini_llm.config import Config, ProviderSettings
 
-__all__ = ["AUTH", "DIALECTS", "SIGNED", "WALLET", "Provider", "Registry", "check_url"]
+__all__ = ["AUTH", "DIALECTS", "SIGNED", "WALLET", "Continues", "Provider", "Registry", "check_url"]
 
 WALLET = "passy"
 SHIPPED = Path(__file__).parent
@@ -35,7 +36,8 @@ class Provider:
 
     `by_name`: its key in the environment is not enough to use it unasked, because people have that key for
     other purposes. `drop`, `rename` and `defaults` mend the body of a request; `paths` replaces a dialect's
-    own path. `api_key` is a reference from the user's config, empty where `key_env` counts.
+    own path. `continues` tells which models go on with an answer that is begun for them. `api_key` is a reference from
+    the user's config, empty where `key_env` counts.
     """
 
     name: str
@@ -53,7 +55,7 @@ class Provider:
     defaults: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     models: tuple[str, ...] = ()
     paths: Mapping[str, str] = field(default_factory=lambda: EMPTY)
-    continues: bool = False
+    continues: Continues = field(default_factory=Continues)
     api_key: str = field(default="", repr=False)
 
 
@@ -180,6 +182,7 @@ class Registry:
             raise ConfigError(f"the address of {name}, {base_url!r}, {problem}")
         if path is None and "api_key" not in table:
             table["local"] = urlsplit(base_url).hostname in LOOPBACK
+        table["continues"] = Continues.of(table.get("continues", EMPTY))
         lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
         return Provider(name=name, base_url=base_url.rstrip("/"), **{**table, **lists})
 

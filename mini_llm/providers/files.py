@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mini_llm.errors import ConfigError
+from mini_llm.providers import continuing
 
 # How a key travels: header and form. A key never stands in a URL.
 AUTH: Mapping[str, tuple[str, str]] = {
@@ -50,7 +51,7 @@ KEYS: Mapping[str, str] = {
     "defaults": TABLE,
     "models": TEXTS,
     "paths": PAIRS,
-    "continues": FLAG,
+    "continues": TABLE,
 }
 PLACEHOLDER = r"\{([A-Z][A-Z0-9_]*(?:\|[A-Z][A-Z0-9_]*)*)\}"  # of several variables the first that is set
 SCHEMES = ("https", "http", "http+unix")
@@ -130,6 +131,8 @@ def _problem(key: str, value: object) -> str:
         return f"`dialect` can't be {value!r}{_meant(str(value), names)}; known: {', '.join(names)}"
     if key == "base_url":
         return _url_problem(str(value))
+    if key == "continues" and isinstance(value, dict):
+        return continuing.problem(value)
     return ""
 
 
