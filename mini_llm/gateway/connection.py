@@ -18,6 +18,7 @@ MAX_FIELDS = 100
 MAX_WAITING = 8  # requests a client may send ahead of its answers
 WRITE_BUFFER = 128 * 1024
 LINGER = 2.0  # seconds a refused client has to read why
+OFFERS = ("connection", "upgrade", "http2-settings")
 DISCARD = 4 * 1024 * 1024  # what is still read of a body that was refused, so that the client hears why
 
 
@@ -143,16 +144,14 @@ class Connection(asyncio.Protocol):
         self._received += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:  # another protocol was offered: we go on with this one
-            self._parser = httptools.HttpRequestParser(self)
-            if rest := data[upgrade.args[0] :]:
-                self.data_received(rest)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._go_on_unchanged(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._refuse(cause if isinstance(cause, MiniLLMError) else RefusedError(400, "this is no valid HTTP/1.1"))
+            self._refuse(cause if isinstance(cause, MiniLLMError) else self._unreadable())
         else:
             if not self._headed and self._received > MAX_HEAD:
-                self._refuse(RefusedError(431, f"a head of more than {MAX_HEAD // 1024} KiB", code="head_too_large"))
+                self._refuse(self._unreadable())
 
     def eof_received(self) -> None:
         """Treat a client that closed its side as gone: asyncio closes ours, and `connection_lost` follows."""
@@ -218,6 +217,8 @@ class Connection(asyncio.Protocol):
         self._body.append(data)
 
     def on_message_complete(self) -> None:
+        if self._parser.should_upgrade():  # llhttp stops here, whether a body follows or not
+            return
         request, self._request = self._request, None
         if request is None:
             return
@@ -281,6 +282,16 @@ class Connection(asyncio.Protocol):
         self._size = self._fields = self._length = self._received = self._discarded = 0
         self._began = 0.0
 
+    def _go_on_unchanged(self, rest: bytes) -> None:
+        """Read the request again without the offer of another protocol (h2c, as Java's client makes it)."""
+        method, url = self._parser.get_method(), self._url
+        fields = [
+            f"{name}: {value}\r\n".encode("latin-1") for name, value in self._headers.items() if name not in OFFERS
+        ]
+        self._parser = httptools.HttpRequestParser(self)
+        self._begin()
+        self.data_received(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, url, b"".join(fields), rest))
+
     def _heard(self) -> Request:
         method = self._parser.get_method().decode("ascii")
         path, _, query = self._url.decode("latin-1").partition("?")
@@ -342,6 +353,11 @@ class Connection(asyncio.Protocol):
             self._unwritten, self._last_progress = size, now
         elif now - self._last_progress > self._server.limits.write_stall:
             self.abort()
+
+    def _unreadable(self) -> RefusedError:
+        if not self._headed and self._received > MAX_HEAD:
+            return RefusedError(431, f"a head of more than {MAX_HEAD // 1024} KiB", code="head_too_large")
+        return RefusedError(400, "this cannot be read as a request of HTTP/1.1")
 
     def _too_large(self) -> RefusedError:
         limit = self._server.limits.body >> 20
