@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -19,18 +19,30 @@ from mini_llm.memory import Memory
 from mini_llm.providers import Registry
 from mini_llm.routing import Decision, Needs, Router
 from mini_llm.signing import Signers, World
-from mini_llm.transport import Transport
+from mini_llm.transport import Resolve, Transport
 from mini_llm.upstream import Upstream
 
 LEDGER_FILE = "ledger.db"
 
 
 class Runtime:
-    """The parts of one process. Each is made when first used, so a command pays only for what it needs."""
+    """The parts of one process. Each is made when first used, so a command pays only for what it needs.
 
-    def __init__(self, loaded: Loaded, environ: Mapping[str, str]) -> None:
+    *now* is the monotonic clock of every deadline and pause; *resolve* replaces the system's resolver.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        environ: Mapping[str, str],
+        *,
+        now: Callable[[], float] = time.monotonic,
+        resolve: Resolve | None = None,
+    ) -> None:
         self.loaded = loaded
         self.environ = environ
+        self._now = now
+        self._resolve = resolve
         self._transport: Transport | None = None
 
     @classmethod
@@ -42,12 +54,14 @@ class Runtime:
         config: Path | None = None,
         profile: str = "",
         overrides: Mapping[str, object] | None = None,
+        now: Callable[[], float] = time.monotonic,
+        resolve: Resolve | None = None,
     ) -> Runtime:
         """Read the configuration; nothing else is opened yet. Raises ConfigError with every problem found."""
         environ = os.environ if environ is None else environ
         paths = Paths.find(environ, config=config, profile=profile)
         loaded = configuration.load(paths, environ=environ, cwd=cwd or Path.cwd(), overrides=overrides or {})
-        return cls(loaded, environ)
+        return cls(loaded, environ, now=now, resolve=resolve)
 
     @cached_property
     def credentials(self) -> Credentials:
@@ -87,18 +101,20 @@ class Runtime:
     @cached_property
     def upstream(self) -> Upstream:
         """What talks to providers; first used inside the event loop that it will live in."""
-        self._transport = Transport(environ=self.environ)
+        self._transport = Transport(environ=self.environ, resolve=self._resolve, now=self._now)
         signers = Signers(World(self.environ, self.credentials.hide, self._transport))
         return Upstream(self._transport, self.registry, self.credentials, signers)
 
     @cached_property
     def dispatch(self) -> Dispatch:
         """The loop that gets answers."""
-        return Dispatch(self.router, self.registry, self.catalogue, self.upstream, self.health, self.ledger)
+        return Dispatch(
+            self.router, self.registry, self.catalogue, self.upstream, self.health, self.ledger, now=self._now
+        )
 
     def decide(self, name: str = "", needs: Needs | None = None) -> Decision:
         """Return which targets a request for *name* would be sent to, in order. Nothing is sent."""
-        return self.router.decide(name, needs or Needs(), time.monotonic())
+        return self.router.decide(name, needs or Needs(), self._now())
 
     async def close(self) -> None:
         """Close connections and write what the ledger still holds. Raises LedgerError if rows were lost."""

@@ -20,7 +20,7 @@ from mini_llm.transport.resolver import Resolve
 from mini_llm.transport.response import Response
 from mini_llm.transport.timeouts import Timeouts
 
-__all__ = ["Headers", "Limits", "Response", "Timeouts", "Transport"]
+__all__ = ["Headers", "Limits", "Resolve", "Response", "Timeouts", "Transport"]
 
 
 class Transport:
