@@ -45,8 +45,10 @@ class App:
 
     async def __call__(self, request: Request, responder: Responder) -> None:
         """Answer *request*, whatever happens in its room."""
+        request.peer = guard.client(request)
         exchange = self._begin(request)
         try:
+        guard.check_body(request, request.room)
             assert request.room is not None  # it was admitted
             if coding := request.headers.get("content-encoding"):
                 request.body = await inflated(request.body, coding, MOST_INFLATED)

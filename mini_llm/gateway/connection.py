@@ -192,6 +192,8 @@ class Connection(asyncio.Protocol):
             self._doubled.append(key)
         else:
             self._headers[key] = value.decode("latin-1")
+        if self._headed:
+            return  # a trailer: too late to say anything that counts
 
     def on_headers_complete(self) -> None:
         self._headed = True

@@ -1,26 +1,37 @@
-"""Who may ask: the Host a request names, the Origin it comes from, the token it carries."""
+"""Who may ask: the Host a request names, the Origin it comes from, the token it carries, the type of its body.
+
+Each check stands alone: none is left out because another one passed.
+"""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Collection, Mapping
-from hashlib import sha256
-from typing import NamedTuple
+import re
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from mini_llm.errors import MiniLLMError
 from mini_llm.gateway.request import Request
+from mini_llm.gateway.tokens import MAIN, SHAPE, Caller, Tokens, digest
 
+if TYPE_CHECKING:  # a guard looks at what a room says of itself
+    from mini_llm.gateway.state import Room
+
+Networks = Sequence[IPv4Network | IPv6Network]
+
+# Where clients put their key. All of them mean the same here, so that no spelling has rules of its own.
 SLOTS = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
-
-
-class Caller(NamedTuple):
-    """Who a token stands for, and the tool it was made for."""
-
-    name: str
-    tool: str
-
-
 NOBODY = Caller("", "")
+# What a URL may not carry: it would stand in histories, logs and referrers.
+KEY_PARAMETERS = frozenset({"key", "api_key", "api-key", "apikey", "access_token", "token"})
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+HOST = re.compile(r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
+JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json")
+LONGEST_CHAIN = 2048
 
 
 class GuardError(MiniLLMError):
@@ -32,32 +43,172 @@ class GuardError(MiniLLMError):
         self.code = code
 
 
+def hosts(port: int, names: Collection[str] = ()) -> frozenset[str]:
+    """Return what may stand in Host: the loopback's names at *port*, and *names*, each with a port of its own or none.
+
+    A name without a port is served at *port* and, for a proxy that stands before us, at the usual ones.
+    """
+    served = {f"{name}:{port}" for name in LOOPBACK_NAMES}
+    for name in (name.lower() for name in names):
+        bare = not re.search(r":\d+$", name)
+        served |= {name, f"{name}:{port}", f"{name}:443", f"{name}:80"} if bare else {name}
+    if port in (80, 443):
+        served |= set(LOOPBACK_NAMES)
+    return frozenset(served)
+
+
+def guard_of(
+    home: Path, port: int, *, names: Collection[str] = (), origins: Collection[str] = (), proxies: Networks = ()
+) -> Guard:
+    """Return the guard of a gateway on *port*, with the tokens below *home* as they are now."""
+    return Guard(hosts(port, names), Tokens(home).callers(), origins=origins, proxies=proxies)
+
+
 class Guard:
-    """Let in what names one of *hosts* and carries a token whose SHA-256 is in *tokens*."""
+    """Let in what names one of *hosts* and carries a token whose SHA-256 is in *tokens*.
+
+    *origins* are the web pages that may ask, *proxies* the networks whose word on a client's address counts.
+    """
 
     def __init__(
-        self, hosts: Collection[str], tokens: Mapping[bytes, Caller], *, origins: Collection[str] = ()
+        self,
+        hosts: Collection[str],
+        tokens: Mapping[bytes, Caller],
+        *,
+        origins: Collection[str] = (),
+        proxies: Networks = (),
     ) -> None:
         self._hosts = frozenset(hosts)
-        self._tokens = tokens
+        self._tokens = tuple(tokens.items())
         self._origins = frozenset(origins)
+        self._proxies = tuple(proxies)
 
     def check_origin(self, request: Request) -> None:
-        """Refuse a Host that is not ours, and an Origin that is not known."""
-        if "host" in request.doubled or request.headers.get("host", "") not in self._hosts:
-            raise GuardError(421, "this Host is not served here", code="wrong_host")
-        if request.headers.get("origin", "") not in ("", *self._origins):
-            raise GuardError(403, "this Origin may not ask here", code="wrong_origin")
+        """Refuse what is not for us: a wrong target or Host, an unknown Origin."""
+        headers = request.headers
+        if request.path[:1] != "/":  # `http://…`, `*`, `host:port`: what a proxy is asked
+            raise GuardError(400, "this is no proxy: ask for a path", code="bad_request")
+        host = headers.get("host", "").lower()
+        if host not in self._hosts or "host" in request.doubled:
+            raise _wrong_host(host, doubled="host" in request.doubled)
+        if "origin" in headers and (headers["origin"] not in self._origins or "origin" in request.doubled):
+            raise GuardError(
+                403,
+                "this Origin may not ask here",
+                code="wrong_origin",
+                hint="web pages can't ask, unless they are named",
+            )
 
     def check_caller(self, request: Request, access: str) -> Caller:
         """Return who asks. Raises GuardError for nobody we know, unless *access* is open."""
         if access == "open":
             return NOBODY
-        found = {request.headers[slot].removeprefix("Bearer ") for slot in SLOTS if slot in request.headers}
-        if len(found) > 1:
-            raise GuardError(400, "two different credentials came", code="two_credentials")
-        digest = sha256(found.pop().encode()).digest() if found else b""
-        for known, caller in self._tokens.items():
-            if hmac.compare_digest(known, digest):
-                return caller
-        raise GuardError(401, "the gateway's token is missing or wrong", code="unauthorized")
+        if request.query:
+            _check_query(request.query)
+        caller = self._known(_token(request))
+        if caller is None:
+            raise GuardError(
+                401,
+                "the gateway's token is missing or wrong",
+                code="unauthorized",
+                hint="send it as a bearer token; `mini-llm auth token` shows it",
+            )
+        if access == "admin" and caller != MAIN:
+            raise GuardError(403, "only the main token may do this", code="forbidden")
+        return caller
+
+    def check_body(self, request: Request, room: Room) -> None:
+        """Refuse a body whose type is not the room's: what a web page can send unasked is never JSON."""
+        if request.method not in ("POST", "PUT", "PATCH"):
+            return
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        fits = JSON_TYPE.fullmatch(kind) or (room.forms and kind == "multipart/form-data")
+        if not fits or "content-type" in request.doubled:
+            raise GuardError(
+                415,
+                "the body must be JSON" + (", or a form with files" if room.forms else ""),
+                code="unsupported_media_type",
+                hint="send the header `content-type: application/json`",
+            )
+
+    def client(self, request: Request) -> str:
+        """Return the address that the request came from: what our own proxy says, else the peer's."""
+        chain = request.headers.get("x-forwarded-for", "") if self._proxies else ""
+        if not chain or not _within(request.peer, self._proxies) or "x-forwarded-for" in request.doubled:
+            return request.peer
+        for address in reversed(chain[-LONGEST_CHAIN:].split(",")):
+            told = address.strip()
+            if not _is_address(told):
+                break  # what stands further left, anybody may have written
+            if not _within(told, self._proxies):
+                return told
+        return request.peer
+
+    def _known(self, token: str) -> Caller | None:
+        """Return who *token* stands for. Every digest is compared, so that time tells nothing."""
+        if not SHAPE.fullmatch(token):
+            return None
+        asked = digest(token)
+        found = None
+        for known, caller in self._tokens:
+            if hmac.compare_digest(known, asked):
+                found = caller
+        return found
+
+
+def _token(request: Request) -> str:
+    """Return the one token a request carries, "" if none. The same one may stand in several places."""
+    headers = request.headers
+    found = {_bare(slot, headers[slot]) for slot in SLOTS if headers.get(slot)}
+    if len(found) > 1 or any(slot in request.doubled for slot in SLOTS):
+        raise GuardError(
+            400, "two different credentials came with one request", code="two_credentials", hint="send one of them"
+        )
+    return found.pop() if found else ""
+
+
+def _bare(slot: str, value: str) -> str:
+    scheme, space, token = value.partition(" ")
+    return token.strip() if slot == "authorization" and space and scheme.lower() == "bearer" else value
+
+
+def _check_query(query: str) -> None:
+    try:
+        names = {name.lower() for name, _ in parse_qsl(query, keep_blank_values=True, max_num_fields=100)}
+    except ValueError:
+        raise GuardError(400, "too many parameters in the URL", code="bad_request") from None
+    if not KEY_PARAMETERS.isdisjoint(names):
+        raise GuardError(
+            400,
+            "a key does not belong into the URL",
+            code="key_in_url",
+            hint="send it in a header: `authorization: Bearer …` or `x-goog-api-key: …`",
+        )
+
+
+def _wrong_host(host: str, *, doubled: bool) -> GuardError:
+    if doubled or not HOST.fullmatch(host):
+        return GuardError(400, "the Host header is missing, doubled or malformed", code="bad_host")
+    return GuardError(
+        421,
+        "this Host is not served here",
+        code="wrong_host",
+        hint="use the address that the gateway showed at its start",
+    )
+
+
+@lru_cache(maxsize=1024)
+def _within(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    if not _is_address(address):
+        return False
+    parsed = ip_address(address)
+    mapped = getattr(parsed, "ipv4_mapped", None)  # how a socket for both families tells IPv4
+    return any((mapped or parsed) in network for network in networks)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

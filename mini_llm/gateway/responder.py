@@ -10,7 +10,8 @@ from typing import NamedTuple
 Fields = Sequence[tuple[str, str]]
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request", 529: "Overloaded"}
-_LINES = {status: f"HTTP/1.1 {status} {reason}\r\n" for status, reason in _REASONS.items()}
+_ALWAYS = "x-content-type-options: nosniff\r\n"
+_LINES = {status: f"HTTP/1.1 {status} {reason}\r\n{_ALWAYS}" for status, reason in _REASONS.items()}
 PING = b": ping\n\n"
 PING_SECONDS = 15.0
 
@@ -169,5 +170,5 @@ def _head(status: int, fields: Fields, framing: str, *, keep_alive: bool) -> byt
     if lines.count("\n") != len(fields) or lines.count("\r") != len(fields):
         raise ValueError("a header field with a line break in it")
     closing = "" if keep_alive else "connection: close\r\n"
-    line = _LINES.get(status) or f"HTTP/1.1 {status} \r\n"
+    line = _LINES.get(status) or f"HTTP/1.1 {status} \r\n{_ALWAYS}"
     return f"{line}{lines}{framing}{closing}\r\n".encode("latin-1", "replace")

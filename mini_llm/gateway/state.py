@@ -34,9 +34,10 @@ Handler = Callable[[Gateway, Request, Responder, Exchange], Awaitable[None]]
 class Room(NamedTuple):
     """Who answers a path, and who may ask: anyone, a caller with the gateway's token, or its admin.
 
-    `dialect` is the one in which errors are told there.
+    `dialect` is the one in which errors are told there; `forms` tells that a body may be a form with files, not JSON.
     """
 
     handler: Handler
     access: Access
     dialect: str = "openai_chat"
+    forms: bool = False
