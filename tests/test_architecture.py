@@ -42,8 +42,8 @@ DOORS = {
     "tomlkit": ("config", "providers", "setup"),
     "truststore": ("transport",),
     "typer": ("cli",),
-    "uvicorn": ("gateway/server",),
     "uvloop": ("gateway/server",),
+    "zstandard": ("gateway/inflating",),
 }
 
 LONGEST_FILE = 400

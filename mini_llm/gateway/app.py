@@ -24,6 +24,17 @@ MOST_INFLATED = 32 * 1024 * 1024
 _log = logging.getLogger(__name__)
 
 
+class ShuttingDownError(MiniLLMError):
+    """The gateway ends before this answer did."""
+
+    status = 503
+    code = "shutting_down"
+    retry_after = 1.0
+
+    def __init__(self) -> None:
+        super().__init__("the gateway is shutting down", hint="ask again in a moment")
+
+
 class App:
     """The application a server serves: finds the room, checks who asks, runs it, and tells what went wrong."""
 
@@ -34,8 +45,10 @@ class App:
         """Refuse, by its head alone, what is not for us, not allowed, or nowhere. The room's key is kept."""
         guard = self.gateway.guard
         guard.check_origin(request)
+        request.peer = guard.client(request)
         request.room = self._room(request)
         request.caller = guard.check_caller(request, request.room.access)
+        guard.check_body(request, request.room)
 
     def refuse(self, request: Request, responder: Responder, error: MiniLLMError) -> None:
         """Answer a request that was not admitted, or was no HTTP."""
@@ -45,10 +58,8 @@ class App:
 
     async def __call__(self, request: Request, responder: Responder) -> None:
         """Answer *request*, whatever happens in its room."""
-        request.peer = guard.client(request)
         exchange = self._begin(request)
         try:
-        guard.check_body(request, request.room)
             assert request.room is not None  # it was admitted
             if coding := request.headers.get("content-encoding"):
                 request.body = await inflated(request.body, coding, MOST_INFLATED)
@@ -58,6 +69,8 @@ class App:
             self._tell(request, responder, exchange, error)
         except asyncio.CancelledError:
             exchange.outcome = "cancelled"
+            if self.gateway.closing and not responder.ended:  # the client is there: we are who leaves
+                self._tell(request, responder, exchange, ShuttingDownError())
             raise
         except Exception as error:  # a fault of ours: told as such, and never in words that could hold a secret
             _log.exception("request %s failed", exchange.id)
@@ -123,7 +136,7 @@ class App:
 def _fields(error: MiniLLMError, exchange: Exchange) -> Mapping[str, str]:
     """Return what the head of a failed answer says beside its body."""
     fields = dict(heads.named(exchange))
-    wait = error.retry_after if isinstance(error, UpstreamError) else None
+    wait = error.retry_after if isinstance(error, UpstreamError | ShuttingDownError) else None
     if wait is not None:
         fields["retry-after"] = str(max(1, round(wait)))
     elif error.status != 408:

@@ -88,6 +88,11 @@ class Server:
         for connection in tuple(self.connections):
             connection.close_when_idle()
 
+    def cancel(self) -> None:
+        """Cancel every answer that is being given."""
+        for connection in tuple(self.connections):
+            connection.cancel()
+
     def abort(self) -> None:
         """Close every connection now."""
         for connection in tuple(self.connections):
@@ -187,13 +192,13 @@ class Connection(asyncio.Protocol):
         if self._size > MAX_HEAD or self._fields >= MAX_FIELDS:
             raise RefusedError(431, "too large or too many header fields", code="head_too_large")
         self._fields += 1
+        if self._headed:
+            return  # a trailer: too late to say anything that counts
         key = name.decode("latin-1").lower()
         if key in self._headers:
             self._doubled.append(key)
         else:
             self._headers[key] = value.decode("latin-1")
-        if self._headed:
-            return  # a trailer: too late to say anything that counts
 
     def on_headers_complete(self) -> None:
         self._headed = True
@@ -265,6 +270,11 @@ class Connection(asyncio.Protocol):
         """Close now if nothing is being answered; else the answer is the last one."""
         if self._responder is None and not self._received and self._transport is not None:
             self._transport.close()
+
+    def cancel(self) -> None:
+        """Cancel the answer that is being given; whoever gives it may still say why."""
+        if self._task is not None:
+            self._task.cancel()
 
     def abort(self) -> None:
         """Close now."""

@@ -17,7 +17,9 @@ Access = Literal["open", "caller", "admin"]
 class Gateway:
     """The parts. `runtime` is swapped when the configuration changes, so a request reads it once and keeps it.
 
-    Each of `observers` is called with every exchange that has ended: metrics, the access log, traces.
+    Each of `observers` is called with every exchange that has ended: metrics, the access log, traces. `draining`: no
+    new work is taken; `closing`: what still runs is being cut. `stale` holds what is wrong with the configuration
+    where the one in use is an older one, else nothing.
     """
 
     def __init__(self, runtime: Runtime, guard: Guard, calls: Calls) -> None:
@@ -26,6 +28,8 @@ class Gateway:
         self.calls = calls
         self.observers: list[Callable[[Exchange], None]] = []
         self.draining = False
+        self.closing = False
+        self.stale: tuple[str, ...] = ()
 
 
 Handler = Callable[[Gateway, Request, Responder, Exchange], Awaitable[None]]

@@ -1,0 +1,139 @@
+"""The life of one gateway process: from its first connection to the last row of its ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+
+from mini_llm.errors import LedgerError
+from mini_llm.gateway.app import App
+from mini_llm.gateway.calls import Calls
+from mini_llm.gateway.connection import Limits, Server
+from mini_llm.gateway.guard import Guard, hosts
+from mini_llm.gateway.listener import Listener
+from mini_llm.gateway.state import Gateway
+from mini_llm.gateway.tokens import Tokens
+from mini_llm.runtime import Runtime
+
+DRAIN_SECONDS = 30.0  # streams have this long to end
+HURRY_SECONDS = 2.0  # and this long after the second signal
+FAREWELL_SECONDS = 1.0  # a stream that is cut says so
+
+_log = logging.getLogger(__name__)
+
+
+def open_gateway(runtime: Runtime, port: int) -> Gateway:
+    """Put the parts together for a gateway that listens on *port*."""
+    guard = Guard(hosts(port), Tokens(runtime.loaded.paths.home).callers())
+    return Gateway(runtime, guard, Calls())
+
+
+def run(life: Coroutine[None, None, None]) -> None:
+    """Run a process's life on the fastest loop there is."""
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        runner.run(life)
+
+
+class Service:
+    """Serve *gateway* on *sockets* until `stop`; they are closed then."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        sockets: Sequence[socket.socket],
+        *,
+        limits: Limits = Limits(),  # noqa: B008  (immutable)
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.gateway = gateway
+        self.server = Server(App(gateway), limits)
+        self._listener = Listener(self.server, sockets, tls=tls)
+        self._stopped = asyncio.Event()
+        self._end = 0.0
+
+    async def run(self, ready: Callable[[], None] | None = None) -> None:
+        """Accept connections, call *ready*, serve; once stopped, let what runs end and write the last rows."""
+        self._listener.start()
+        sweeping = asyncio.create_task(self._sweep())
+        try:
+            if ready is not None:
+                ready()
+            await self._stopped.wait()
+        finally:
+            await self._drain()
+            sweeping.cancel()
+            await self._close()
+
+    def stop(self) -> None:
+        """Take no new work, let streams end within 30 s; a second call gives them 2 s."""
+        now = asyncio.get_running_loop().time()
+        self._end = min(self._end, now + HURRY_SECONDS) if self._stopped.is_set() else now + DRAIN_SECONDS
+        self._stopped.set()
+
+    def listen_to_signals(self, reload: Callable[[], None] | None = None) -> None:
+        """Stop at SIGTERM, Ctrl-C and their like; *reload* at SIGHUP."""
+        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+            _on_signal(name, self.stop)
+        if reload is not None:
+            _on_signal("SIGHUP", reload)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            try:
+                self.server.sweep()
+            except Exception:  # a fault of ours must not end the deadlines of everybody
+                _log.exception("the sweep failed")
+
+    async def _drain(self) -> None:
+        """Stop accepting, close what rests, wait for what runs; cut what takes too long, and tell it."""
+        self.gateway.draining = True
+        await self._listener.close()
+        self.server.drain()
+        if not await self._emptied(lambda: self._end):
+            _log.warning("%d requests were cut by the shutdown", self.server.busy)
+            self.gateway.closing = True
+            self.server.cancel()
+            last = asyncio.get_running_loop().time() + FAREWELL_SECONDS
+            await self._emptied(lambda: last)
+        self.server.abort()
+        await asyncio.sleep(0)  # connections that were closed tell their tasks
+
+    async def _emptied(self, end: Callable[[], float]) -> bool:
+        """Wait until no connection is left, or *end* has passed."""
+        loop = asyncio.get_running_loop()
+        while self.server.connections and loop.time() < end():  # noqa: ASYNC110 -- they end one by one
+            await asyncio.sleep(0.02)
+        return not self.server.connections
+
+    async def _close(self) -> None:
+        try:
+            await self.gateway.runtime.close()
+        except LedgerError as error:
+            _log.error("%s", error)
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # none on Windows
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+def _on_signal(name: str, call: Callable[[], None]) -> None:
+    number = getattr(signal, name, None)
+    if number is None:  # another system's
+        return
+    loop = asyncio.get_running_loop()
+    if sys.platform == "win32":
+        with suppress(ValueError):
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(call))
+    else:
+        loop.add_signal_handler(number, call)
