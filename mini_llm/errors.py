@@ -96,11 +96,38 @@ class TranslationError(MiniLLMError):
 
 
 class BudgetError(MiniLLMError):
-    """A budget or the credits do not cover this request."""
+    """A budget or the credits do not cover this request.
+
+    The facts, in nano-dollars where known: `limit`, `spent`, `held` for requests under way, and the Unix time
+    `resets_at` at which the budget starts anew.
+    """
 
     status = 402
     exit_code = 6
     code = "insufficient_quota"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        limit: int | None = None,
+        spent: int | None = None,
+        held: int | None = None,
+        resets_at: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.limit = limit
+        self.spent = spent
+        self.held = held
+        self.resets_at = resets_at
+
+
+class PriceUnknownError(BudgetError):
+    """A budget binds the request, and nobody knows what it would cost: it is refused rather than taken for free."""
+
+    status = 400
+    code = "price_unknown"
 
 
 class LedgerError(MiniLLMError):

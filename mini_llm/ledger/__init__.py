@@ -5,220 +5,172 @@ Money is integer nano-dollars; an unknown price is None. Prompts and answers are
 
 from __future__ import annotations
 
-import atexit
-import os
-import queue
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import tzinfo
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
-from weakref import ref
+from typing import Literal
 
 from mini_llm.errors import LedgerError
+from mini_llm.ledger.entries import (
+    Book,
+    CostOf,
+    Entry,
+    Findings,
+    Grouping,
+    Held,
+    Hold,
+    Limit,
+    Payer,
+    Refused,
+    Standing,
+    Status,
+    Totals,
+    Unsettled,
+    UsageRow,
+    Window,
+)
+from mini_llm.ledger.windows import FOREVER, day_of
+from mini_llm.ledger.writer import MOST_WAITING, Asked, Outcome, Void, Writer
 from mini_llm.memory import Memo
-from mini_llm.types import Usage
 
-Status = Literal["ok", "failed", "partial", "cancelled", "unknown"]
-Payer = Literal["own", "wallet", "local"]
+__all__ = ["Book", "Durability", "Entry", "Ledger", "Payer", "Status", "Totals", "new_request_id", "open_sqlite"]
 
-BATCH = 64
-MOST_WAITING = 10_000
-RETRY_SECONDS = 0.5
-CLOSING_SECONDS = 8.0
+Durability = Literal["process", "power"]
 
 
-class Entry(NamedTuple):
-    """One attempt. `time` is Unix seconds; `first_content` and `seconds` are seconds since it was sent.
-
-    `caller` is the id of the member or key that asked, `credential` a label of the key that was used (never a secret),
-    `reservation` the id of the money taken from budgets before it was sent, "" if none was.
-    """
-
-    time: float
-    request_id: str
-    attempt: int
-    route: str
-    provider: str
-    model: str
-    status: Status
-    error: str = ""
-    tool: str = ""
-    usage: Usage | None = None
-    price_snapshot: str = ""
-    cost_nanos: int | None = None
-    paid_by: Payer = "own"
-    first_content: float | None = None
-    seconds: float = 0.0
-    caller: str = ""
-    credential: str = ""
-    upstream_request_id: str = ""
-    reservation: str = ""
-
-
-class Totals(NamedTuple):
-    """Sums over rows. `unpriced` counts those whose cost is not known; `cost_nanos` does not contain them."""
-
-    requests: int = 0
-    attempts: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_nanos: int = 0
-    unpriced: int = 0
-
-
-class Book(Protocol):
-    """What a database offers the ledger. `append` is durable against a crash of the process when it returns."""
-
-    def append(self, entries: Sequence[Entry]) -> None: ...
-    def remember(self, memos: Sequence[Memo]) -> None: ...
-    def recall(self, keys: Sequence[bytes], now: float) -> Mapping[bytes, bytes]: ...
-    def totals(self, since: float) -> Totals: ...
-    def close(self) -> None: ...
-
-
-def open_sqlite(file: Path) -> Book:
-    """Open the book in *file*, making it if need be."""
+def open_sqlite(file: Path, *, durability: Durability = "process", reading: bool = False, check: bool = False) -> Book:
+    """Open the book in *file*, making it if need be, unless it is only for *reading*."""
     from mini_llm.ledger.sqlite import SQLiteBook  # the driver is loaded with the first row, not at start-up
 
-    return SQLiteBook(file)
+    return SQLiteBook(file, durability=durability, reading=reading, check=check)
+
+
+def new_request_id(clock: Callable[[], float] = time.time) -> str:
+    """Return an id that no other request has. It begins with the time: ids in order are cheaper to index."""
+    return f"ml-{int(clock() * 1000):011x}{secrets.token_hex(7)}"
 
 
 class Ledger:
-    """Append without waiting; the writer thread starts with the first row. Rows wait while the database is stuck."""
+    """Append without waiting; ask for sums. `open_reader` opens the book to look, `open_book` to write."""
 
-    def __init__(self, open_book: Callable[[], Book]) -> None:
-        self._open_book = open_book
-        self._handed: queue.SimpleQueue[Entry | Memo | None] = queue.SimpleQueue()
-        self._unwritten: list[Entry | Memo] = []
-        self._writer: threading.Thread | None = None
-        self._lock = threading.Lock()
-        self._failure: Exception | None = None
-        self._book: Book | None = None
-        self._watches_forks = False
-        self._writing = threading.Lock()  # held while the book is opened, written or closed
+    def __init__(
+        self,
+        open_book: Callable[[], Book],
+        *,
+        open_reader: Callable[[], Book] | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open_reader = open_reader or open_book
+        self._writer = Writer(open_book, now=now)
 
     @property
     def trouble(self) -> str:
         """Why rows can't be written now, "" if they can."""
-        return str(self._failure) if self._failure else ""
+        return self._writer.trouble
+
+    def start(self) -> None:
+        """Open the book now rather than with the first row, and settle what processes that ended left open."""
+        self._writer.hand(Void(""))
+        self._writer.hurry()
 
     def check(self) -> None:
         """Raise LedgerError when so many rows wait for a stuck database that nothing more should be spent."""
-        if self._handed.qsize() + len(self._unwritten) >= MOST_WAITING:
+        if self._writer.waiting >= MOST_WAITING:
             raise LedgerError(
                 f"{MOST_WAITING} rows wait to be written{f': {self.trouble}' if self.trouble else ''}",
                 hint="free space on the disk, or look at `mini-llm status`",
             )
 
     def append(self, entry: Entry) -> None:
-        """Hand *entry* to the writer. Never refuses: what was asked has been paid for."""
-        self._hand(entry)
+        """Hand *entry* to the writer; it settles its reservation. Never refuses: what was asked has been paid for."""
+        self._writer.hand(entry)
+
+    async def hold(self, hold: Hold, lasts: float) -> Held | Refused:
+        """Set money aside for an attempt that may take *lasts* seconds; on disk when this returns.
+
+        Raises LedgerError when the database can't be written. A caller that goes away meanwhile holds nothing.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Outcome] = loop.create_future()
+        self._writer.hand(Asked(hold, lasts, loop, answer))
+        self._writer.hurry()
+        try:
+            outcome = await answer
+        except asyncio.CancelledError:
+            self.void(f"{hold.entry.request_id}/{hold.entry.attempt}")
+            raise
+        if isinstance(outcome, LedgerError):
+            raise outcome
+        return outcome
+
+    def void(self, reservation: str) -> None:
+        """Give back what was set aside for an attempt that was never sent."""
+        self._writer.hand(Void(reservation))
 
     def remember(self, memos: Sequence[Memo]) -> None:
         """Hand what `memory` keeps to the writer; a shelf that is stuck forgets."""
         if not self.trouble:
             for memo in memos:
-                self._hand(memo)
+                self._writer.hand(memo)
 
     def recall(self, keys: Sequence[bytes], now: float) -> Mapping[bytes, bytes]:
         """Return what is remembered under *keys*; nothing where the shelf can't be read."""
         try:
-            book = self._open_book()
+            with self._reader() as book:
+                return book.recall(keys, now)
         except LedgerError:
             return {}
-        try:
-            return book.recall(keys, now)
-        finally:
-            book.close()
 
-    def totals(self, since: float = 0.0) -> Totals:
-        """Sum the rows written since the Unix time *since*."""
-        book = self._open_book()
-        try:
-            return book.totals(since)
-        finally:
-            book.close()
+    def totals(self, since: float = 0.0, until: float = FOREVER) -> Totals:
+        """Sum the rows from the Unix time *since*, up to but without *until*."""
+        with self._reader() as book:
+            return book.totals(since, until)
+
+    def usage(
+        self,
+        by: Grouping = "day",
+        *,
+        since: float = 0.0,
+        until: float = FOREVER,
+        only: Mapping[str, str] | None = None,
+        zone: tzinfo | None = None,
+    ) -> Sequence[UsageRow]:
+        """Sum the rows of each day, week, month (in *zone*), model, tool …; *only* keeps rows with these words.
+
+        Its keys are route, provider, model, tool, caller, credential, payer and status.
+        """
+        days = lru_cache(maxsize=None)(lambda instant: day_of(instant, zone).toordinal())
+        with self._reader() as book:
+            return book.usage(by, since, until, only or {}, days)
+
+    def standings(self, limits: Sequence[tuple[Limit, Window]]) -> Sequence[Standing]:
+        """Tell how *limits* stand now."""
+        with self._reader() as book:
+            return book.standings(limits)
+
+    def unsettled(self) -> Sequence[Unsettled]:
+        """Return the attempts of which nobody told how they ended."""
+        with self._reader() as book:
+            return book.unsettled()
+
+    def verify(self, cost_of: CostOf) -> Findings:
+        """Compute every row's cost anew by *cost_of*, and compare every sum with what it was made from."""
+        with self._reader() as book:
+            return book.verify(cost_of)
 
     def close(self) -> None:
         """Write what waits, then stop. Raises LedgerError, with the reason, if rows could not be written."""
-        with self._lock:
-            writer, self._writer = self._writer, None
-        if writer is None:
-            return
-        atexit.unregister(self._close_at_exit)
-        self._handed.put(None)
-        writer.join(CLOSING_SECONDS)
-        if writer.is_alive() or self._unwritten:
-            raise LedgerError(f"the ledger could not be written: {self.trouble or 'the database does not answer'}")
+        self._writer.close()
 
-    def _hand(self, item: Entry | Memo) -> None:
-        with self._lock:
-            if self._writer is None:
-                self._writer = threading.Thread(target=self._write, name="ledger", daemon=True)
-                self._writer.start()
-                atexit.register(self._close_at_exit)  # a daemon thread would die with the last rows in its hands
-                self._prepare_for_forks()
-        self._handed.put(item)
-
-    def _close_at_exit(self) -> None:
-        with suppress(LedgerError):  # nobody is left to be told
-            self.close()
-
-    def _write(self) -> None:
-        ended = False
-        while not ended:
-            handed, ended = self._next_batch()
-            self._unwritten += handed
-            try:
-                with self._writing:
-                    self._book = self._book or self._open_book()
-                    self._book.append([item for item in self._unwritten if isinstance(item, Entry)])
-                    self._book.remember([item for item in self._unwritten if isinstance(item, Memo)])
-                self._unwritten, self._failure = [], None
-            except Exception as error:  # whatever the database does, requests go on and `trouble` tells
-                self._failure = error
-        with self._writing:
-            self._close_book()
-
-    def _close_book(self) -> None:
-        book, self._book = self._book, None
-        if book is not None:
-            book.close()
-
-    def _prepare_for_forks(self) -> None:
-        """Close the book around a fork: the child would inherit SQLite's locks without the thread that frees them."""
-        if self._watches_forks or not hasattr(os, "register_at_fork"):
-            return
-        self._watches_forks = True
-        me = ref(self)  # what is registered stays for ever
-
-        def before() -> None:
-            if (ledger := me()) is not None:
-                ledger._writing.acquire()
-                ledger._close_book()
-
-        def in_parent() -> None:
-            if (ledger := me()) is not None:
-                ledger._writing.release()
-
-        def in_child() -> None:
-            if (ledger := me()) is not None:  # what waits is the parent's to write
-                ledger._handed, ledger._unwritten, ledger._writer = queue.SimpleQueue(), [], None
-                ledger._lock, ledger._writing = threading.Lock(), threading.Lock()
-
-        os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
-
-    def _next_batch(self) -> tuple[list[Entry | Memo], bool]:
-        """Wait for a row and take what else is there; the second value tells that the end was asked for."""
-        batch: list[Entry | Memo] = []
+    @contextmanager
+    def _reader(self) -> Iterator[Book]:
+        book = self._open_reader()
         try:
-            item = self._handed.get(timeout=RETRY_SECONDS if self._unwritten else None)
-            while item is not None:
-                batch.append(item)
-                if len(batch) >= BATCH:
-                    return batch, False
-                item = self._handed.get_nowait()
-        except queue.Empty:
-            return batch, False
-        return batch, True
+            yield book
+        finally:
+            book.close()

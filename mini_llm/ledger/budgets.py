@@ -1,0 +1,117 @@
+"""Budgets: set money aside before an attempt is sent, settle it after. Without limits nothing here does anything.
+
+What dispatch does with a budgeted attempt: `reserve` before it is sent; append its one row with the reservation's id,
+which settles it; or `void` it if it was never sent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
+
+from mini_llm.errors import BudgetError, PriceUnknownError
+from mini_llm.ledger import Ledger
+from mini_llm.ledger.entries import Entry, Held, Hold, Limit, Period, Refused, Standing, Window
+from mini_llm.ledger.windows import window_at
+from mini_llm.pricing import dollars
+
+LARGEST = 4 * 10**18  # nano-dollars: more is no limit, and would not fit the database's sums
+NAMES = {"daily": "a day", "weekly": "a week", "monthly": "a month", "total": "in all"}
+
+
+class Budgets:
+    """The limits that are set, and the money held against them."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        limits: Iterable[Limit] = (),
+        *,
+        zone: tzinfo | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._ledger = ledger
+        self._zone = zone
+        self._clock = clock
+        self._limits: dict[str, tuple[Limit, ...]] = {}
+        for limit in sorted(limits):  # one order for all, so that no two requests wait for each other
+            self._limits[limit.scope] = (*self._limits.get(limit.scope, ()), limit)
+
+    def of(self, tool: str = "", caller: str = "") -> tuple[Limit, ...]:
+        """Return the limits that bind a request of *tool* and *caller*; none is the usual case, and costs nothing."""
+        if not self._limits:
+            return ()
+        found = self._limits
+        return (*found.get("all", ()), *found.get(f"key:{caller}", ()), *found.get(f"tool:{tool}", ()))
+
+    async def reserve(self, entry: Entry, nanos: int | None, *, lasts: float, least: int | None = None) -> Held | None:
+        """Set *nanos* aside for the attempt *entry*, which may take *lasts* seconds; None if no limit binds it.
+
+        With *least*, what is left is taken if it is at least that much: `Held.nanos` says how much it was. *entry* is
+        the row that is written should this process die: status `unknown`, its cost and usage the best estimate.
+        Raises BudgetError, PriceUnknownError (nanos is None and a limit is hard), LedgerError.
+        """
+        limits = self.of(entry.tool, entry.caller)
+        if not limits:
+            return None
+        if nanos is None:
+            if any(limit.hard for limit in limits):
+                raise PriceUnknownError(
+                    f"{entry.provider}/{entry.model} has no known price, so its cost can't be kept within the budget",
+                    hint=f'set its price under "prices" in the config: "{entry.provider}/{entry.model}"',
+                )
+            nanos = 0
+        hold = Hold(entry, nanos, nanos if least is None else least, self._windows(limits))
+        outcome = await self._ledger.hold(hold, lasts)
+        if isinstance(outcome, Refused):
+            raise self._refusal(outcome.standing, nanos if least is None else least)
+        return outcome
+
+    def void(self, held: Held | None) -> None:
+        """Give back what was set aside for an attempt that was never sent."""
+        if held is not None:
+            self._ledger.void(held.id)
+
+    def standings(self) -> list[Standing]:
+        """Tell how every limit stands now. Reads the disk."""
+        return list(self._ledger.standings(self._windows(limit for found in self._limits.values() for limit in found)))
+
+    def _windows(self, limits: Iterable[Limit]) -> tuple[tuple[Limit, Window], ...]:
+        now = self._clock()
+        return tuple((limit, window_at(limit.period, now, self._zone)) for limit in limits)
+
+    def _refusal(self, standing: Standing, asked: int) -> BudgetError:
+        limit = standing.limit
+        held = f" and {dollars(standing.held)} held for requests under way" if standing.held else ""
+        return BudgetError(
+            f"the budget of {dollars(limit.nanos)} {NAMES[limit.period]}{_whose(limit.scope)} is spent:"
+            f" {dollars(standing.spent)}{held}, and this request may cost {dollars(asked)}{self._anew(standing)}",
+            hint="raise it under `budgets` in the config, or ask for fewer tokens",
+            limit=limit.nanos,
+            spent=standing.spent,
+            held=standing.held,
+            resets_at=standing.resets_at,
+        )
+
+    def _anew(self, standing: Standing) -> str:
+        if standing.resets_at is None:
+            return ""
+        instant = datetime.fromtimestamp(standing.resets_at, self._zone or UTC).astimezone(self._zone)
+        return f"; it starts anew at {instant:%Y-%m-%d %H:%M %Z}"
+
+
+def nanos_of(told: str) -> int:
+    """Return an amount as the config writes it ("5.00") in nano-dollars."""
+    return min(int(Decimal(told) * 10**9), LARGEST)
+
+
+def limit_of(scope: str, period: Period, told: str, *, hard: bool = True) -> Limit:
+    """Return the limit that a line of the config sets."""
+    return Limit(scope, period, nanos_of(told), hard)
+
+
+def _whose(scope: str) -> str:
+    kind, _, name = scope.partition(":")
+    return f" for the {kind} {name}" if name else ""

@@ -1,0 +1,303 @@
+"""The ledger's book in SQLite. The only room that knows apsw."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Literal
+
+import apsw
+
+from mini_llm.errors import LedgerError
+from mini_llm.ledger.entries import (
+    Batch,
+    CostOf,
+    Entry,
+    Findings,
+    Grouping,
+    Held,
+    Limit,
+    Refused,
+    Standing,
+    Totals,
+    Unsettled,
+    UsageRow,
+    Window,
+)
+from mini_llm.ledger.sqlite import reports, schema, verifying
+from mini_llm.ledger.sqlite.holding import Holding
+from mini_llm.ledger.sqlite.owners import Owner, is_dead
+from mini_llm.ledger.sqlite.places import shared_by_network
+from mini_llm.ledger.sqlite.rows import Rows
+from mini_llm.memory import Memo
+
+Durability = Literal["process", "power"]
+
+BUSY_MS = 5000
+FLUSH_SECONDS = 1.0  # between two writes that outlive a power cut, where only the process's end has to be outlived
+LOOK_SECONDS = 1.0  # between two looks whether the file is still where it was
+ROLL = 4096  # rows that are summed in one go
+MOST_REMEMBERED = 20_000
+
+REMEMBER = """
+INSERT INTO memory (key, value, expires) VALUES (?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires = excluded.expires
+"""
+# What has expired goes, and the oldest of what is more than the shelf holds.
+FORGET = """
+DELETE FROM memory WHERE expires <= ?1
+   OR expires < (SELECT expires FROM memory ORDER BY expires DESC LIMIT 1 OFFSET ?2)
+"""
+RECALL = "SELECT value FROM memory WHERE key = ? AND expires > ?"
+UNROLLED = "SELECT ifnull(max(id), 0) - (SELECT rolled FROM mark) FROM entry"
+ROLL_UP = """
+INSERT INTO rollup
+SELECT slot, origin, sum(requests), sum(attempts), sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
+       sum(output_tokens), sum(reasoning_tokens), sum(dollars), sum(nanos), sum(unpriced), sum(estimated)
+FROM single WHERE id > (SELECT rolled FROM mark) GROUP BY slot, origin
+ON CONFLICT (slot, origin) DO UPDATE SET
+  requests = requests + excluded.requests, attempts = attempts + excluded.attempts,
+  input_tokens = input_tokens + excluded.input_tokens,
+  cache_read_tokens = cache_read_tokens + excluded.cache_read_tokens,
+  cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens,
+  output_tokens = output_tokens + excluded.output_tokens,
+  reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
+  dollars = dollars + excluded.dollars, nanos = nanos + excluded.nanos,
+  unpriced = unpriced + excluded.unpriced, estimated = estimated + excluded.estimated
+"""
+MARK = "UPDATE mark SET rolled = (SELECT max(id) FROM entry)"
+OWNERS = "SELECT DISTINCT owner FROM reservation WHERE state = 'open'"
+LEFT_OPEN = "SELECT id FROM reservation WHERE state = 'open' AND owner = ?"
+
+
+class SQLiteBook:
+    """One file, one connection. Several processes may hold it open: WAL, and every write waits its turn.
+
+    `reading` opens it to look: it makes no file, writes nothing and never folds the log into the file. `check` reads
+    the file through when its last writer ended without closing it.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        durability: Durability = "process",
+        reading: bool = False,
+        check: bool = False,
+        busy_ms: int = BUSY_MS,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._file = file
+        self._durable = durability == "power"
+        self._now = now
+        self._flushed = self._looked = now()
+        with self._told("opened"):
+            self._connection = _opened(file, reading, busy_ms)
+        try:
+            with self._told("opened"):
+                self._identity = _identity(file)
+                self._settings(reading, check and _is_left_over(file))
+        except BaseException:
+            self._connection.close()
+            raise
+        self._rows = Rows(self._connection)
+        self._holding = Holding(self._connection, self._rows)
+
+    def claim(self) -> Owner:
+        """Return this process's sign of life; without it what it sets aside could be taken for a dead one's."""
+        with self._told("written"):
+            return Owner(self._file)
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Write *entries* in one transaction; one that is there already is left as it is."""
+        self.write(Batch(entries))
+
+    def remember(self, memos: Sequence[Memo]) -> None:
+        """Write *memos*, and let go of those whose time is over."""
+        self.write(Batch(memos=memos))
+
+    def write(self, batch: Batch, owner: str = "") -> list[Held | Refused | LedgerError]:
+        """Write *batch* in one transaction; return what became of its holds. Raises LedgerError if all was undone."""
+        if not any(batch):
+            return []
+        with self._told("written"), self._transaction(urgent=bool(batch.holds)):
+            plain = [entry for entry in batch.entries if not entry.reservation]
+            if plain:
+                self._holding.write(plain)
+            for entry in batch.entries:
+                if entry.reservation:
+                    self._holding.settle(entry)
+            for name in batch.void:
+                self._holding.void(name)
+            for name in batch.expire:
+                self._holding.expire(name)
+            outcomes = [self._holding.reserve(hold, owner) for hold in batch.holds]
+            if batch.memos:
+                self._connection.executemany(REMEMBER, batch.memos)
+                self._connection.execute(FORGET, (time.time(), MOST_REMEMBERED))
+            if plain and self._connection.execute(UNROLLED).get >= ROLL:
+                self._connection.execute(ROLL_UP)
+                self._connection.execute(MARK)
+        return outcomes
+
+    def recover(self, owner: str = "") -> int:
+        """Settle as `unknown` what processes left open that have ended; return how many. *owner* is our own."""
+        with self._told("written"):
+            others = [row[0] for row in self._connection.execute(OWNERS) if row[0] != owner]
+            dead = [other for other in others if is_dead(self._file, other)]
+            left = [row[0] for other in dead for row in self._connection.execute(LEFT_OPEN, (other,))]
+        self.write(Batch(expire=left))
+        return len(left)
+
+    def recall(self, keys: Sequence[bytes], now: float) -> dict[bytes, bytes]:
+        """Return the values of those *keys* that are there and have not expired at *now*."""
+        with self._told("read"):
+            found = ((key, self._connection.execute(RECALL, (key, now)).get) for key in keys)
+            return {key: value for key, value in found if value is not None}
+
+    def totals(self, since: float, until: float = reports.FOREVER) -> Totals:
+        """Sum the rows from the Unix time *since*, up to but without *until*."""
+        with self._told("read"):
+            return reports.totals(self._connection, since, until)
+
+    def usage(
+        self, by: Grouping, since: float, until: float, only: Mapping[str, str], day_of: Callable[[float], int]
+    ) -> list[UsageRow]:
+        """Sum the rows of each day, model, tool …; *only* keeps those whose words are the given ones."""
+        with self._told("read"):
+            return reports.usage(self._connection, by, since, until, only, day_of)
+
+    def standings(self, limits: Iterable[tuple[Limit, Window]]) -> list[Standing]:
+        """Tell how *limits* stand."""
+        with self._told("read"):
+            return [self._holding.standing(limit, window) for limit, window in limits]
+
+    def unsettled(self) -> list[Unsettled]:
+        """Return the attempts of which nobody told how they ended."""
+        with self._told("read"):
+            return reports.unsettled(self._connection)
+
+    def verify(self, cost_of: CostOf) -> Findings:
+        """Compute every row's cost anew, and compare every sum with its rows."""
+        with self._told("read"):
+            return verifying.verify(self._connection, cost_of)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _settings(self, reading: bool, check: bool) -> None:
+        if reading:
+            if schema.is_older(self._connection):  # as it is for a moment after an upgrade
+                SQLiteBook(self._file).close()
+            self._connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
+            self._connection.execute("PRAGMA query_only = ON").fetchall()
+            return
+        self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        self._connection.pragma("synchronous", 2 if self._durable else 1)
+        schema.prepare(self._connection, self._file)
+        if check:
+            found = self._connection.execute("PRAGMA quick_check(1)").get
+            if found != "ok":
+                raise LedgerError(f"the ledger {self._file} is damaged: {found}", hint=MEND)
+
+    @contextmanager
+    def _transaction(self, *, urgent: bool) -> Iterator[None]:
+        """Hold the write lock; commit, or undo all. Once a second a commit outlives a power cut too."""
+        now = self._now()
+        self._look(now)
+        flush = not self._durable and not urgent and now - self._flushed >= FLUSH_SECONDS
+        if flush:
+            self._connection.pragma("synchronous", 2)
+            self._flushed = now
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._rows.forget()
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        finally:
+            if flush:
+                self._connection.pragma("synchronous", 1)
+
+    def _look(self, now: float) -> None:
+        """Raise LedgerError if the file was moved away: what we write would be lost with it."""
+        if now - self._looked < LOOK_SECONDS:
+            return
+        self._looked = now
+        if _identity(self._file) != self._identity:
+            raise LedgerError(f"the ledger {self._file} was moved away")
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Turn what the database or the system says into a LedgerError."""
+        try:
+            yield
+        except (apsw.NotADBError, apsw.CorruptError) as error:
+            raise LedgerError(f"the ledger {self._file} can't be {what}: it is damaged ({error})", hint=MEND) from error
+        except apsw.FullError as error:
+            raise LedgerError(
+                f"the ledger {self._file} can't be {what}: the disk is full", hint="free space; nothing is lost"
+            ) from error
+        except apsw.BusyError as error:
+            raise LedgerError(
+                f"the ledger {self._file} can't be {what}: another program holds it", hint="close that program"
+            ) from error
+        except (apsw.Error, OSError) as error:
+            raise LedgerError(
+                f"the ledger {self._file} can't be {what}: {error}", hint="see `mini-llm status`"
+            ) from error
+
+
+MEND = "move it away, and a new one is begun; `sqlite3 OLD .recover` reads what is left of it"
+
+
+def _opened(file: Path, reading: bool, busy_ms: int) -> apsw.Connection:
+    if reading:
+        if not file.exists():  # nothing was ever written
+            connection = apsw.Connection(":memory:")
+            schema.prepare(connection, file)
+            return connection
+        connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READWRITE)
+        connection.set_busy_timeout(busy_ms)
+        return connection
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if name := shared_by_network(file):
+        raise LedgerError(
+            f"the ledger {file} lies on a network share ({name}), where SQLite files are damaged",
+            hint="set MINI_LLM_HOME to a folder on this machine",
+        )
+    _make(file)
+    connection = apsw.Connection(str(file))
+    connection.set_busy_timeout(busy_ms)
+    return connection
+
+
+def _make(file: Path) -> None:
+    """Make the file for its owner alone. One that is there is not touched: to close it would free SQLite's locks on it.
+
+    https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_ (2026-11)
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    """Return what tells this file from another of its name, (0, 0) if there is none."""
+    with suppress(FileNotFoundError):
+        found = file.stat()
+        return found.st_dev, found.st_ino
+    return 0, 0
+
+
+def _is_left_over(file: Path) -> bool:
+    """Tell whether the last writer ended without closing, or another has the file open now."""
+    with suppress(OSError):
+        return file.with_name(f"{file.name}-wal").stat().st_size > 0
+    return False
