@@ -49,6 +49,7 @@ class Connection(asyncio.BufferedProtocol):
         self._writable = True
         self._timeouts = Timeouts()
         self._ends = 0.0  # when the whole exchange must be over
+        self._content_by = math.inf  # when its reader must have seen content
         self._last = 0.0  # when a byte last came or went, or the rest began
         self._timer: asyncio.TimerHandle | None = None
 
@@ -57,10 +58,11 @@ class Connection(asyncio.BufferedProtocol):
         """Return whether it can carry an exchange, as far as is known here."""
         return self._transport is not None and not self._closed and not self._transport.is_closing()
 
-    async def exchange(self, head: bytes, body: bytes, *, bodiless: bool, timeouts: Timeouts, ends: float) -> Message:
+    async def exchange(self, head: bytes, body: bytes, *, bodiless: bool, timeouts: Timeouts, began: float) -> Message:
         """Send one request; return its answer as soon as the head of it is here."""
         message = self._message = Message(self._label, bodiless=bodiless)
-        self._timeouts, self._ends, self._last = timeouts, ends, self._loop.time()
+        self._timeouts, self._last = timeouts, self._loop.time()
+        self._ends, self._content_by = began + timeouts.total, began + timeouts.content
         try:
             self._send(head, body)
             while not message.status:
@@ -79,6 +81,14 @@ class Connection(asyncio.BufferedProtocol):
         data = message.take()
         self._resume_reading()
         return data
+
+    def content_came(self) -> None:
+        """End the wait for content: from here only silence and the total count."""
+        self._content_by = math.inf
+
+    def allow_silence(self, seconds: float) -> None:
+        """Let the peer be silent between two bytes for longer than was said at first."""
+        self._timeouts = self._timeouts._replace(silence=max(seconds, self._timeouts.silence))
 
     def release(self) -> bool:
         """End the exchange. Return whether another may follow; if not, the socket is closed at once."""
@@ -250,8 +260,9 @@ class Connection(asyncio.BufferedProtocol):
             return self._last + self._idle_age, "idle"
         if message.complete:
             return math.inf, ""
+        last = min((self._content_by, "first content"), (self._ends, "total"))
         if not self._reading:
-            return self._ends, "total"  # it is the peer who waits
+            return last  # it is the peer who waits
         if message.began:
-            return min((self._last + self._timeouts.silence, "silence"), (self._ends, "total"))
-        return min((self._last + self._timeouts.first_byte, "first byte"), (self._ends, "total"))
+            return min((self._last + self._timeouts.silence, "silence"), last)
+        return min((self._last + self._timeouts.first_byte, "first byte"), last)

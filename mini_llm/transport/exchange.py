@@ -16,7 +16,7 @@ from mini_llm.transport.timeouts import Timeouts
 class Exchange:
     """Sends the request when entered. When left, lets go of the connection; one that is not done is closed at once."""
 
-    __slots__ = ("_bodiless", "_body", "_dialer", "_ends", "_head", "_pool", "_response", "_timeouts")
+    __slots__ = ("_began", "_bodiless", "_body", "_dialer", "_head", "_pool", "_response", "_timeouts")
 
     def __init__(
         self, pool: Pool, dialer: Dialer, head: bytes, body: bytes, *, bodiless: bool, timeouts: Timeouts
@@ -27,11 +27,11 @@ class Exchange:
         self._body = body
         self._bodiless = bodiless
         self._timeouts = timeouts
-        self._ends = 0.0
+        self._began = 0.0
         self._response: Response | None = None
 
     async def __aenter__(self) -> Response:
-        self._ends = asyncio.get_running_loop().time() + self._timeouts.total
+        self._began = asyncio.get_running_loop().time()
         if self._pool.places.locked():
             await self._wait_for_place()
         else:
@@ -62,7 +62,7 @@ class Exchange:
 
     async def _send(self, connection: Connection) -> Response:
         message = await connection.exchange(
-            self._head, self._body, bodiless=self._bodiless, timeouts=self._timeouts, ends=self._ends
+            self._head, self._body, bodiless=self._bodiless, timeouts=self._timeouts, began=self._began
         )
         return Response(self._pool, connection, message)
 
@@ -86,5 +86,8 @@ class Exchange:
 
     def _patience(self) -> tuple[float, str]:
         """Return how long opening may still take, and which deadline says so."""
-        left = self._ends - asyncio.get_running_loop().time()
-        return min((self._timeouts.connect, "connect"), (left, "total"))
+        gone = asyncio.get_running_loop().time() - self._began
+        limits = self._timeouts
+        return min(
+            (limits.connect, "connect"), (limits.content - gone, "first content"), (limits.total - gone, "total")
+        )

@@ -51,6 +51,16 @@ class Response:
             async with asyncio.timeout(seconds):
                 await self.read(limit)
 
+    def content_came(self) -> None:
+        """Say that what came is content: the deadline for the first of it is met."""
+        if self._connection is not None:
+            self._connection.content_came()
+
+    def allow_silence(self, seconds: float) -> None:
+        """Let the peer be silent for up to *seconds* between two bytes, if that is longer than was said at first."""
+        if self._connection is not None:
+            self._connection.allow_silence(seconds)
+
     async def close(self) -> None:
         """Let go of the connection: back to its pool if the answer is complete, else closed at once."""
         self.let_go()
