@@ -23,6 +23,7 @@ __all__ = ["Credentials", "Redactor", "Secret", "Stored", "origin_of"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:/+-]{0,127}")
 _KEY = re.compile(r"[!-~]+")
+_UNKNOWN: tuple[None, None] = (None, None)
 _HEADER_TEXT = re.compile(r"[ -~]*")
 
 
@@ -76,6 +77,7 @@ class Credentials:
         self._vault = Vault(paths.home)
         self._redactor = Redactor()
         self._found: dict[str, tuple[str, str]] = {}
+        self._secrets: dict[str, tuple[Secret, object]] = {}
         self._notices: dict[str, None] = {}
 
     @property
@@ -86,6 +88,7 @@ class Credentials:
     def find(self, reference: str, *, origin: str) -> Secret:
         """Return the secret for *origin*; CredentialError if it is missing, malformed or bound to another origin."""
         origin = origin_of(origin)
+        stamp = self._stamp(reference)
         value, bound = self._look_up(reference)
         self._redactor.learn(value)
         if not _KEY.fullmatch(value):
@@ -96,7 +99,16 @@ class Credentials:
                 f"the key from {self.describe(reference)} was stored for {bound} and is not sent to {origin}",
                 hint="store it again if that address is right: mini-llm providers add NAME --key",
             )
-        return Secret(value, origin=origin, reference=_named(reference))
+        secret = Secret(value, origin=origin, reference=_named(reference))
+        self._secrets[reference] = (secret, stamp)
+        return secret
+
+    def known(self, reference: str, *, origin: str) -> Secret | None:
+        """Return the secret that `find` found for *origin*, None if it must be found anew. Never waits for anything."""
+        secret, stamp = self._secrets.get(reference, _UNKNOWN)
+        if secret is None or secret.origin != origin or stamp != self._stamp(reference):
+            return None
+        return secret
 
     def fill(self, text: str) -> str:
         """Return a header's value with every ${NAME} filled in; what was filled in is redacted from now on."""
@@ -121,6 +133,7 @@ class Credentials:
         _check(value)
         origin = origin_of(origin)
         self._found.clear()
+        self._secrets.clear()
         reason = "as asked"
         if not insecure:
             try:
@@ -140,6 +153,7 @@ class Credentials:
     def forget(self, reference: str) -> bool:
         """Delete a secret that `store` kept; say whether there was one. What is the user's own is left alone."""
         self._found.clear()
+        self._secrets.clear()
         if name := self._vault_name(reference):
             return self._vault.drop(name)
         if reference.startswith("keyring:"):
@@ -152,6 +166,7 @@ class Credentials:
     def refresh(self, reference: str) -> None:
         """Ask anew for a secret next time: a provider refused it, or it was edited."""
         self._found.pop(reference, None)
+        self._secrets.pop(reference, None)
 
     def hide(self, value: str) -> None:
         """Redact this value from now on, wherever it came from."""
@@ -220,6 +235,19 @@ class Credentials:
 
     def _path(self, told: str) -> Path:
         return sources.path_of(told, self._paths, self._environ)
+
+    def _stamp(self, reference: str) -> object:
+        """Return what changes when the file or the variable behind *reference* does."""
+        if reference[:2] == "${" and reference[-1:] == "}":
+            return self._environ.get(reference[2:-1])
+        if not reference.startswith("file:"):
+            return object() if "${" in reference or reference.startswith("env:") else None
+        try:
+            path = self._vault.file if self._vault_name(reference) else self._path(reference.removeprefix("file:"))
+            found = path.stat()
+        except (OSError, CredentialError):
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
 
     def _vault_name(self, reference: str) -> str:
         before, _, name = reference.partition("#")
