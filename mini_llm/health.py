@@ -1,6 +1,7 @@
 """Which targets are well: circuit breakers, cool-downs, latency. Pure: the clock is handed in with every question.
 
-A key names one (provider, model); credentials rest under their own key. Times are seconds of a monotonic clock.
+A key names one (provider, model, credential); credentials rest under a name of their own. Times are seconds of a
+monotonic clock.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mini_llm.errors import RateLimitError, UpstreamError
+from mini_llm.errors import DeadlineError, NetworkError, RateLimitError, UpstreamError
 
 State = Literal["closed", "open", "half-open"]
 
@@ -31,7 +32,8 @@ MOST_KNOWN = 2_000
 class _Record:
     """What one target did lately."""
 
-    in_a_row: float = 0.0
+    in_a_row: float = 0.0  # answers that were failures
+    unreached: float = 0.0  # in a row, too: resets and timeouts, which may be the network's
     outcomes: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=WINDOW_MOST))
     opened: int = 0
     open_until: float = 0.0
@@ -75,6 +77,13 @@ class Health:
         until, why = self._resting.get(credential, (0.0, ""))
         return f"its key rests for {until - now:.0f} s ({why})" if now < until else ""
 
+    def well(self, key: str, credential: str, now: float) -> bool:
+        """Tell whether there is neither trouble with *key* nor rest for *credential*."""
+        record = self._records.get(key)
+        if record is not None and (record.opened or now < record.cool_until) and self.trouble(key, now):
+            return False
+        return credential not in self._resting or not self.resting(credential, now)
+
     def begin(self, key: str, now: float) -> None:
         """Note that *key* is being asked; while half-open this is the one probe."""
         if self.state(key, now) == "half-open":
@@ -94,7 +103,7 @@ class Health:
         """Note an answer that did not break, with the seconds it took to its first content."""
         self.answer(key, first_content=first_content)
         record = self._record(key)
-        record.in_a_row = 0.0
+        record.in_a_row = record.unreached = 0.0
         self._count(record, now, 0.0)
 
     def fail(self, key: str, credential: str, error: UpstreamError, now: float) -> None:
@@ -109,7 +118,10 @@ class Health:
             record.cool_until = max(record.cool_until, now + wait)
         if not error.blame:
             return
-        record.in_a_row += error.blame
+        if isinstance(error, NetworkError | DeadlineError):
+            record.unreached += error.blame
+        else:
+            record.in_a_row += error.blame
         self._count(record, now, error.blame)
         if was_probe or self._broken(record):
             self._open(record, now)
@@ -147,7 +159,7 @@ class Health:
             record.outcomes.popleft()
 
     def _broken(self, record: _Record) -> bool:
-        if record.in_a_row >= FAILURES_IN_A_ROW:
+        if max(record.in_a_row, record.unreached) >= FAILURES_IN_A_ROW:
             return True
         seen = len(record.outcomes)
         return seen >= WINDOW_LEAST and sum(blame for _, blame in record.outcomes) > seen / 2

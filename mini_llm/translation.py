@@ -17,7 +17,7 @@ from mini_llm.meter import Meter
 from mini_llm.providers import Provider
 from mini_llm.routing import Target
 from mini_llm.types import ChatResponse, Delta, EmbedRequest, EmbedResponse
-from mini_llm.upstream import Reply
+from mini_llm.upstream import Reply, Tap
 
 MOST_HELD = 10_000
 
@@ -26,13 +26,17 @@ class Body(NamedTuple):
     """A request as one target takes it; `dropped` names what it does not take and was left out.
 
     `path` is set where it is not the dialect's own for chat; `bridge` turns back the calls of tools that had to be
-    offered in another form.
+    offered in another form. `headers` are the caller's own words about the protocol; none of them can be a proof of
+    who asks.
     """
 
     content: bytes
     dropped: tuple[str, ...] = ()
     path: str = ""
     bridge: Bridge | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = "application/json"
+    method: str = "POST"
 
 
 def chat_body(recalled: Recalled, provider: Provider, target: Target) -> Body:
@@ -85,9 +89,9 @@ async def vectors(reply: Reply, request: EmbedRequest, meter: Meter) -> EmbedRes
     return response
 
 
-async def streamed(reply: Reply, body: Body, meter: Meter) -> AsyncGenerator[Delta, None]:
+async def streamed(reply: Reply, body: Body, meter: Meter, tap: Tap | None = None) -> AsyncGenerator[Delta, None]:
     """Wait for the first content; return the whole stream, what was held until then included."""
-    deltas = reply.deltas()
+    deltas = reply.deltas(tap)
     held: list[Delta] = []
     async for delta in deltas:
         held.append(delta)

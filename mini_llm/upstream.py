@@ -6,9 +6,11 @@ The only place where a secret meets a request. Whatever a provider says in an er
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
-from typing import NamedTuple
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from functools import lru_cache
+from types import TracebackType
+from typing import NamedTuple, Protocol
 from urllib.parse import quote
 
 import orjson
@@ -16,7 +18,15 @@ import orjson
 from mini_llm import dialects, sse
 from mini_llm.credentials import Credentials, Secret, origin_of
 from mini_llm.dialects import TargetDialect, surrogates
-from mini_llm.errors import AuthError, ConfigError, NotAnAPIError, ProtocolError, UpstreamError, UsageError
+from mini_llm.errors import (
+    AuthError,
+    ConfigError,
+    DeadlineError,
+    NotAnAPIError,
+    ProtocolError,
+    UpstreamError,
+    UsageError,
+)
 from mini_llm.meter import scattered
 from mini_llm.providers import AUTH, SIGNED, Provider, Registry
 from mini_llm.routing import Target
@@ -29,16 +39,36 @@ BODY_LIMIT = 64 << 20
 USER_AGENT = "mini-llm"
 SECRET_HEADERS = ("auth", "cookie", "credential", "key", "password", "secret", "session", "token")
 SLOW_REFERENCES = ("keyring:", "cmd:", "file:")
+REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid", "mistral-correlation-id")
+# A caller's headers replace what a dialect says by itself, never who asks.
+PROOFS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie", "proxy-authorization"})
 
 
 class Request(NamedTuple):
-    """What goes out: the body in the target's own dialect, and how long each phase may take."""
+    """What goes out: the body in the target's own dialect, and how long each phase may take.
+
+    `headers` are the caller's: each replaces one of the dialect's, none that proves who asks or that the user set.
+    `key` is the reference of the key to use, None for the provider's usual one.
+    """
 
     body: bytes
     stream: bool
     timeouts: Timeouts
     headers: Sequence[tuple[str, str]] = ()
     path: str = ""
+    content_type: str = "application/json"
+    method: str = "POST"
+    key: str | None = None
+
+
+class Tap(Protocol):
+    """Who is shown the events of a stream while they are decoded."""
+
+    def came(self, event: sse.Event) -> None:
+        """Note that *event* came; it may still prove to be nonsense."""
+
+    def read(self) -> None:
+        """Note that the last event was decoded."""
 
 
 class Reply:
@@ -52,12 +82,14 @@ class Reply:
     @property
     def request_id(self) -> str:
         """The provider's own name for this answer, "" if it gave none."""
-        headers = self.response.headers
-        return headers.get("x-request-id") or headers.get("request-id")
+        for name, value in self.response.headers.items():
+            if name in REQUEST_IDS and value:
+                return value
+        return ""
 
     async def json(self) -> Json:
         """Return the whole body. Raises ProtocolError unless it is a JSON object."""
-        return self._object(await self.response.read(BODY_LIMIT))
+        return self.object(await self.response.read(BODY_LIMIT))
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it streams. Raises ProtocolError for one that is too large for any answer."""
@@ -69,22 +101,27 @@ class Reply:
                     raise ProtocolError(f"{self.provider.name} streamed more than {BODY_LIMIT >> 20} MiB")
                 yield chunk
 
-    async def deltas(self) -> AsyncGenerator[Delta, None]:
-        """Yield the answer as it streams, decoded. One that came whole, though a stream was asked for, is taken too."""
+    async def deltas(self, tap: Tap | None = None) -> AsyncGenerator[Delta, None]:
+        """Yield the answer as it streams, decoded. One that came whole, though a stream was asked for, is taken too.
+
+        *tap* is shown each event of a stream: once when it came, once more when the decoder was content with it.
+        """
         async with aclosing(self.chunks()) as chunks:
             first = await anext(chunks, b"")
             if self.dialect.events is sse.events and first.lstrip()[:1] == b"{":
                 rest = [chunk async for chunk in chunks]
-                for delta in scattered(self.dialect.decode_response(self._object(b"".join([first, *rest])))):
+                for delta in scattered(self.dialect.decode_response(self.object(b"".join([first, *rest])))):
                     yield delta
                 return
             events = self.dialect.events(_from(first, chunks))
+            events = events if tap is None else _tapped(events, tap)
             async with aclosing(self.dialect.decode_stream(events)) as deltas:
                 async for delta in deltas:
                     yield delta
         await self.response.finish()
 
-    def _object(self, raw: bytes) -> Json:
+    def object(self, raw: bytes) -> Json:
+        """Return the JSON object that *raw* is. Raises ProtocolError for anything else."""
         try:
             body = surrogates.loads(raw)
         except orjson.JSONDecodeError as error:
@@ -102,8 +139,23 @@ async def _from(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerat
         yield chunk
 
 
+async def _tapped(events: AsyncGenerator[sse.Event, None], tap: Tap) -> AsyncGenerator[sse.Event, None]:
+    try:
+        async for event in events:
+            tap.came(event)
+            yield event
+            tap.read()
+    finally:
+        await events.aclose()
+
+
 class Sending:
-    """A request that only has to be sent."""
+    """A request that only has to be sent, once, by entering it; leaving it lets go of the connection.
+
+    Raises UpstreamError, with `provider` set, also for what the block itself finds wrong with the answer.
+    """
+
+    __slots__ = ("_credentials", "_dialect", "_exchange", "_key", "provider")
 
     def __init__(
         self,
@@ -111,25 +163,31 @@ class Sending:
         dialect: TargetDialect,
         exchange: AbstractAsyncContextManager[Response],
         credentials: Credentials,
+        *,
+        key: str,
     ) -> None:
         self.provider = provider
         self._dialect = dialect
         self._exchange = exchange
         self._credentials = credentials
+        self._key = key
 
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[Reply]:
-        """Send it, once; the reply is open inside the block and its connection is let go after it.
-
-        Raises UpstreamError, with `provider` set, also for what the block itself finds wrong with the answer.
-        """
+    async def __aenter__(self) -> Reply:
         try:
-            async with self._exchange as response:
+            response = await self._exchange.__aenter__()
+            if not 200 <= response.status < 300 or "html" in response.headers.get("content-type").lower():
                 await self._refuse_failure(response)
-                yield Reply(self.provider, self._dialect, response)
-        except UpstreamError as error:
-            self._tell(error)
+        except BaseException as error:
+            await self.__aexit__(type(error), error, error.__traceback__)
             raise
+        return Reply(self.provider, self._dialect, response)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._exchange.__aexit__(kind, error, trace)
+        if isinstance(error, UpstreamError):
+            self._tell(error)
 
     async def _refuse_failure(self, response: Response) -> None:
         """Raise what the status and the type of the answer amount to, if it is not one to go on with."""
@@ -157,11 +215,21 @@ class Sending:
         error.args = (error.message,)
         error.body = self._without_secrets(error.body)
         if isinstance(error, AuthError):
-            self._credentials.refresh(self.provider.api_key)
+            self._credentials.refresh(self._key)
             error.hint = error.hint or f"check its key: `mini-llm providers test {self.provider.name}`"
 
     def _without_secrets(self, body: bytes) -> bytes:
         return self._credentials.redact(body.decode("latin-1")).encode("latin-1")
+
+
+class _Manner(NamedTuple):
+    """What every request to a provider has in common."""
+
+    provider: Provider
+    dialect: TargetDialect
+    origin: str
+    usual: Mapping[str, str]  # headers that a caller's may replace
+    reserved: frozenset[str]  # names of headers that a caller may not set
 
 
 class Upstream:
@@ -172,53 +240,73 @@ class Upstream:
         self._registry = registry
         self._credentials = credentials
         self._signers = signers
+        self._manners: dict[str, _Manner] = {}
 
     async def prepare(self, target: Target, request: Request) -> Sending:
         """Do all that comes before the first byte of *request*.
 
         Raises CredentialError if there is no key, UsageError or ConfigError for what cannot be sent at all.
         """
-        provider = self._registry.get(target.provider)
-        dialect = dialects.of_target(provider.dialect)
-        path = _path(provider, dialect, target, request)
-        if not path.startswith("/"):  # else it would go on with the host's name, and the key with it
+        manner = self._manner(self._registry.get(target.provider))
+        provider = manner.provider
+        path = _path(provider, manner.dialect, target, request)
+        if path[:1] != "/":  # else it would go on with the host's name, and the key with it
             raise ConfigError(f"the path {path!r} of {provider.name} must begin with a slash")
         url = provider.base_url + path.replace("{model}", _in_path(target.model))
-        outgoing = Outgoing("POST", url, request.body)
-        headers = [*await self._headers(provider, dialect, outgoing), *request.headers]
-        exchange = self._transport.send("POST", url, headers=headers, body=request.body, timeouts=request.timeouts)
-        return Sending(provider, dialect, exchange, self._credentials)
+        key = self._registry.key_reference(provider) if request.key is None else request.key
+        headers = await self._headers(manner, Outgoing(request.method, url, request.body), request, key)
+        exchange = self._transport.send(
+            request.method, url, headers=headers, body=request.body, timeouts=request.timeouts
+        )
+        return Sending(provider, manner.dialect, exchange, self._credentials, key=key)
 
     @asynccontextmanager
     async def open(self, target: Target, request: Request) -> AsyncIterator[Reply]:
-        """Send *request*: `prepare` and `Sending.open` in one."""
-        async with (await self.prepare(target, request)).open() as reply:
+        """Send *request*: prepare it and enter what that gives."""
+        async with await self.prepare(target, request) as reply:
             yield reply
 
     async def get_json(self, provider: Provider, path: str, *, timeouts: Timeouts) -> Json:
         """Return what a GET of *path* at *provider* answers (its list of models, say)."""
-        dialect = dialects.of_target(provider.dialect)
+        manner = self._manner(provider)
         url = provider.base_url + path
-        headers = await self._headers(provider, dialect, Outgoing("GET", url, b""))
+        key = self._registry.key_reference(provider)
+        request = Request(b"", False, timeouts, method="GET")
+        headers = await self._headers(manner, Outgoing("GET", url, b""), request, key)
         exchange = self._transport.send("GET", url, headers=headers, timeouts=timeouts)
-        async with Sending(provider, dialect, exchange, self._credentials).open() as reply:
+        async with Sending(provider, manner.dialect, exchange, self._credentials, key=key) as reply:
             return await reply.json()
 
-    async def _headers(self, provider: Provider, dialect: TargetDialect, outgoing: Outgoing) -> list[tuple[str, str]]:
-        headers = {
-            "content-type": "application/json",
-            "user-agent": USER_AGENT,
-            **dialect.HEADERS,
-            **{name.lower(): self._filled(name, value) for name, value in provider.headers.items()},
-        }
+    def _manner(self, provider: Provider) -> _Manner:
+        known = self._manners.get(provider.name)
+        if known is not None and known.provider is provider:
+            return known
+        dialect = dialects.of_target(provider.dialect)
+        usual = {"user-agent": USER_AGENT, **dialect.HEADERS}
+        reserved = PROOFS.union(name.lower() for name in provider.headers)
+        manner = self._manners[provider.name] = _Manner(
+            provider, dialect, origin_of(provider.base_url), usual, reserved
+        )
+        return manner
+
+    async def _headers(
+        self, manner: _Manner, outgoing: Outgoing, request: Request, key: str
+    ) -> Sequence[tuple[str, str]]:
+        """Return the dialect's headers, over them the caller's, then the user's own, then what proves who asks."""
+        provider = manner.provider
+        headers = {"content-type": request.content_type, **manner.usual}
+        if request.headers:
+            headers |= _allowed(request.headers, manner.reserved)
+        if provider.headers:
+            headers |= {name.lower(): self._filled(name, value) for name, value in provider.headers.items()}
         if provider.auth in SIGNED:
-            return list({**headers, **await self._signers.headers(provider.auth, outgoing)}.items())
-        reference = self._registry.key_reference(provider)
-        if reference:
-            origin = origin_of(provider.base_url)
+            headers |= await self._signers.headers(provider.auth, outgoing)
+        elif key:
+            origin = manner.origin
+            secret = self._credentials.known(key, origin=origin) or await self._secret(key, origin)
             name, template = AUTH[provider.auth]
-            headers[name] = template.format((await self._secret(reference, origin)).reveal(origin))
-        return list(headers.items())
+            headers[name] = template.format(secret.reveal(origin))
+        return tuple(headers.items())
 
     def _filled(self, name: str, value: str) -> str:
         """Return a header's value; what is secret by its name is hidden from now on."""
@@ -235,6 +323,16 @@ class Upstream:
         return self._credentials.find(reference, origin=origin)
 
 
+def _allowed(headers: Sequence[tuple[str, str]], reserved: frozenset[str]) -> dict[str, str]:
+    """Return a caller's headers without those that are not its to set; one that comes twice is joined."""
+    allowed: dict[str, str] = {}
+    for name, value in headers:
+        lower = name.lower()
+        if lower not in reserved:
+            allowed[lower] = f"{allowed[lower]}, {value}" if lower in allowed else value
+    return allowed
+
+
 def _path(provider: Provider, dialect: TargetDialect, target: Target, request: Request) -> str:
     """Return where *request* goes below the base URL: the provider's file knows better than the dialect."""
     kind = request.path.strip("/") or ("stream" if request.stream else "chat")
@@ -242,6 +340,7 @@ def _path(provider: Provider, dialect: TargetDialect, target: Target, request: R
     return own or request.path or dialect.path(target.model, stream=request.stream)
 
 
+@lru_cache(maxsize=1024)
 def _in_path(model: str) -> str:
     """Return *model* as it may stand in a path: a name that a caller made up must not lead to another place."""
     if any(step in (".", "..") for step in model.split("/")):
@@ -252,10 +351,13 @@ def _in_path(model: str) -> str:
 async def _beginning(response: Response) -> bytes:
     """Return what came of a failed answer's body: its status tells the most, so what breaks there breaks nothing."""
     body = bytearray()
-    with suppress(UpstreamError):
+    try:
         async with aclosing(response.chunks()) as chunks:
             async for chunk in chunks:
                 body += chunk
                 if len(body) > ERROR_LIMIT:
                     break
+    except UpstreamError as error:
+        if isinstance(error, DeadlineError) and error.phase == "first content":
+            raise  # it only drips, which is as bad as silence
     return bytes(body[:ERROR_LIMIT])

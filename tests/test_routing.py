@@ -254,13 +254,13 @@ def test_a_name_that_could_do_harm_further_on_is_no_name(name: str) -> None:
 )
 def test_a_credential_is_known_by_its_reference(key: str, known_by: str) -> None:
     lab = ProviderSettings(base_url="http://localhost:8080/v1", api_key=key)
-    assert router(providers={"lab": lab}).credential(Target("lab", "m")) == known_by
+    assert router(providers={"lab": lab}).credentials(Target("lab", "m"))[0].name == known_by
 
 
 def test_a_key_in_the_config_is_not_known_by_itself() -> None:
     def credential(key: str) -> str:
         lab = ProviderSettings(base_url="http://localhost:8080/v1", api_key=key)
-        return router(providers={"lab": lab}).credential(Target("lab", "m"))
+        return router(providers={"lab": lab}).credentials(Target("lab", "m"))[0].name
 
     assert "sk-plain" not in credential("sk-plain-0123456789")
     assert credential("sk-plain-0123456789") != credential("sk-plain-another1")

@@ -37,7 +37,7 @@ class Provider:
     `by_name`: its key in the environment is not enough to use it unasked, because people have that key for
     other purposes. `drop`, `rename` and `defaults` mend the body of a request; `paths` replaces a dialect's
     own path. `continues` tells which models go on with an answer that is begun for them. `api_key` is a reference from
-    the user's config, empty where `key_env` counts.
+    the user's config, empty where `key_env` counts; `api_keys` are more of them, to be used in turn.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Provider:
     paths: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     continues: Continues = field(default_factory=Continues)
     api_key: str = field(default="", repr=False)
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
 
 
 class NoAddressError(ConfigError):
@@ -111,8 +112,17 @@ class Registry:
 
     def key_reference(self, provider: Provider) -> str:
         """Return where *provider*'s key is, as a reference for `credentials`; "" if it needs none."""
-        if provider.api_key or provider.auth == "none":
-            return provider.api_key
+        return self.key_references(provider)[0]
+
+    def key_references(self, provider: Provider) -> tuple[str, ...]:
+        """Return where each of *provider*'s keys is; one "" if it needs none. Raises CredentialError without any."""
+        keys = tuple(dict.fromkeys(key for key in (provider.api_key, *provider.api_keys) if key))
+        return keys or (self._usual_reference(provider),)
+
+    def _usual_reference(self, provider: Provider) -> str:
+        """Return where the key is that nobody wrote down: in the environment."""
+        if provider.auth == "none":
+            return ""
         if variable := self._variable(provider):
             return f"${{{variable}}}"
         if provider.auth in SIGNED:

@@ -1,0 +1,47 @@
+"""Get an answer: the loop that every entrance goes through."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+from mini_llm.catalogue import Catalogue
+from mini_llm.dispatch.answering import Answering
+from mini_llm.dispatch.call import Answer, Call, Content, Recovery
+from mini_llm.dispatch.parts import Parts
+from mini_llm.health import Health
+from mini_llm.ledger import Ledger
+from mini_llm.providers import Registry
+from mini_llm.routing import Router
+from mini_llm.upstream import Upstream
+
+__all__ = ["Answer", "Answering", "Call", "Dispatch", "Recovery"]
+
+
+class Dispatch:
+    """Try targets until one answers, and write down each try."""
+
+    def __init__(
+        self,
+        router: Router,
+        registry: Registry,
+        catalogue: Catalogue,
+        upstream: Upstream,
+        health: Health,
+        ledger: Ledger,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._parts = Parts(router, registry, catalogue, upstream, health, ledger, now, clock, sleep, draw)
+
+    def answer(self, call: Call[Content]) -> Answering[Content]:
+        """Return a block that opens the first answer of *call*'s route; leaving it closes it and settles its row.
+
+        Raises as `Answering` says.
+        """
+        return Answering(self._parts, call)

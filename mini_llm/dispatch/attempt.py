@@ -1,0 +1,127 @@
+"""One attempt at one target: sent once, its answer held open. However it ends, it leaves one row."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, NamedTuple
+
+from mini_llm.dispatch.call import Call, Content
+from mini_llm.dispatch.parts import Parts
+from mini_llm.dispatch.turns import Turn
+from mini_llm.errors import MiniLLMError, UpstreamError
+from mini_llm.ledger import Entry, Payer, Status
+from mini_llm.meter import Meter
+from mini_llm.providers import WALLET
+from mini_llm.translation import Body
+from mini_llm.upstream import Reply, Sending
+
+
+class Occasion(NamedTuple):
+    """The call that an attempt is made for."""
+
+    call: Call[Any]
+    request_id: str
+    route: str
+
+
+class Attempt(Generic[Content]):
+    """A request that is ready to be sent. `open` it, then `close` it."""
+
+    __slots__ = ("_occasion", "_opened", "_parts", "_receive", "_sending", "_settled", "body", "meter", "reply", "turn")
+
+    def __init__(
+        self,
+        parts: Parts,
+        occasion: Occasion,
+        turn: Turn,
+        body: Body,
+        sending: Sending,
+        receive: Callable[[Reply, Body, Meter], Awaitable[Content]],
+    ) -> None:
+        self.turn = turn
+        self.body = body
+        self.meter = Meter(now=parts.now)
+        self.reply: Reply | None = None
+        self._parts = parts
+        self._occasion = occasion
+        self._sending = sending
+        self._receive = receive
+        self._opened = False
+        self._settled = False
+
+    async def open(self) -> Content:
+        """Send the request and return what is received; if that fails, nothing is left to close."""
+        parts, turn, meter = self._parts, self.turn, self.meter
+        parts.health.begin(turn.credential.key, parts.now())
+        parts.retrying += turn.again
+        try:
+            reply = self.reply = await self._sending.__aenter__()
+            meter.request_id = reply.request_id
+            if not self._occasion.call.stream:  # a whole answer shows nothing before its end
+                reply.response.content_came()
+            content = await self._receive(reply, self.body, meter)
+            reply.response.content_came()
+        except BaseException as error:
+            await self.close(error)
+            raise
+        finally:
+            parts.retrying -= turn.again
+        self._opened = True
+        parts.health.answer(turn.credential.key, first_content=meter.first_content)
+        return content
+
+    async def close(self, error: BaseException | None) -> None:
+        """Let go of the answer, which ended with *error* or not; a second time does nothing."""
+        if self._settled:
+            return
+        self._settled = True
+        try:
+            if self.reply is not None:
+                await self._sending.__aexit__(type(error) if error else None, error, None)
+        finally:
+            self._settle(error)
+
+    def _settle(self, error: BaseException | None) -> None:
+        parts, credential = self._parts, self.turn.credential
+        status: Status = "ok" if self.meter.ended and self._opened else "cancelled"
+        code = ""
+        if isinstance(error, MiniLLMError):
+            status, code = ("partial" if self._opened else "failed"), error.code
+            if isinstance(error, UpstreamError):
+                parts.health.fail(credential.key, credential.name, error, parts.now())
+        if not self._opened:
+            parts.health.abandon(credential.key)
+        elif status != "partial":  # a caller who left found nothing wrong
+            parts.health.succeed(credential.key, parts.now())
+        parts.ledger.append(self._entry(status, code))
+
+    def _entry(self, status: Status, code: str) -> Entry:
+        parts, turn, meter = self._parts, self.turn, self.meter
+        call, request_id, route = self._occasion
+        target = turn.choice.target
+        paid_by: Payer = "own"
+        if target.provider == WALLET:
+            paid_by = "wallet"
+        elif parts.registry.get(target.provider).local:
+            paid_by = "local"
+        free = status == "failed" and meter.usage is None and meter.first_content is None
+        return Entry(
+            time=parts.clock(),
+            request_id=request_id,
+            attempt=turn.number,
+            route=route,
+            provider=target.provider,
+            model=target.model,
+            status=status,
+            error=code,
+            tool=call.tool,
+            usage=meter.usage,
+            price_snapshot=parts.catalogue.snapshot,
+            cost_nanos=0 if free else parts.cost(target, meter),
+            paid_by=paid_by,
+            first_content=meter.first_content,
+            seconds=meter.elapsed,
+            caller=call.caller,
+            credential=turn.credential.label,
+            upstream_request_id=meter.request_id,
+        )

@@ -1,0 +1,159 @@
+"""A stream that goes on at another target when it breaks: to its reader one answer, no word lost or doubled."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from mini_llm import recovery
+from mini_llm.dispatch.call import Deltas, Recovery
+from mini_llm.dispatch.deadlines import SILENCE
+from mini_llm.dispatch.parts import Parts
+from mini_llm.dispatch.turns import Turn
+from mini_llm.errors import MiniLLMError, NoSpliceError, RejectedError, UpstreamError
+from mini_llm.meter import Gatherer, Meter
+from mini_llm.providers import Provider
+from mini_llm.routing import Choice, Decision, Target
+from mini_llm.translation import Body
+from mini_llm.types import ChatRequest, ChatResponse, Delta
+from mini_llm.upstream import Reply
+
+if TYPE_CHECKING:
+    from mini_llm.dispatch.answering import Answering
+
+MOST_UNREAD = 1000
+
+Join: TypeAlias = Callable[[Deltas, str], Deltas]
+
+
+class Recovering:
+    """Watch over the stream of one call."""
+
+    def __init__(self, answering: Answering[Any], plan: Recovery, decision: Decision, parts: Parts) -> None:
+        self._answering = answering
+        self._plan = plan
+        self._decision = decision
+        self._parts = parts
+        self._sent = _Sent()
+
+    async def stream(self, deltas: Deltas) -> Deltas:
+        """Yield *deltas*, and when they break what another target adds. Raises what broke them first if none does."""
+        sent, first = self._sent, None
+        while True:
+            try:
+                async for delta in deltas:
+                    if sent.takes(delta):
+                        self._answering.allow_silence(SILENCE)
+                    yield delta
+                return
+            except UpstreamError as error:
+                first = first or error
+                await self._answering.broke(error)
+            finally:
+                await deltas.aclose()
+            deltas = await self._resumed(first)
+            if self._plan.recovered is not None:
+                self._plan.recovered()
+
+    async def _resumed(self, first: UpstreamError) -> Deltas:
+        """Return what comes after all that was sent; raise *first* if nobody can tell."""
+        response = self._sent.response()
+        if response is None:
+            raise first
+        request = self._plan.request()
+        if not recovery.continuable(request, response):
+            raise first
+        said = recovery.said(response)
+        turns = self._answering.turns
+        for choices, asked, join in self._ways(request, said):
+            turns.begin_again(choices)
+            turn = turns.next()
+            while turn is not None and self._answering.has_time:
+                found = await self._tried(turn, asked, join, said)
+                if not isinstance(found, MiniLLMError):
+                    return found
+                turn = turns.other_key(turn, found) or turns.next()
+        raise first
+
+    def _ways(self, request: ChatRequest, said: str) -> list[tuple[Sequence[Choice], ChatRequest, Join]]:
+        """Return who may be asked for what, the best way first."""
+        failed = self._answering.failed
+        left = [choice for choice in self._decision.choices if choice not in failed]
+        anew = (left, request, recovery.spliced)
+        able = [choice for choice in left if self._continues(choice)]
+        if self._decision.recovery != "continue" or not able:
+            return [anew]
+        return [(able, recovery.continuation(request, said), recovery.continued), anew]
+
+    def _continues(self, choice: Choice) -> bool:
+        return self._parts.registry.get(choice.target.provider).continues.takes(choice.target.model)
+
+    async def _tried(self, turn: Turn, asked: ChatRequest, join: Join, said: str) -> Deltas | MiniLLMError:
+        """Return what one target adds, or why it does not."""
+        plan = self._plan
+
+        def body_for(provider: Provider, target: Target) -> Body | Awaitable[Body]:
+            return plan.body_for(asked, provider, target)
+
+        async def receive(reply: Reply, body: Body, meter: Meter) -> Deltas:
+            deltas = await plan.receive(reply, body, meter)
+            reply.response.content_came()  # what was sent already may take its time to come again
+            joined = join(deltas, said)
+            return _begun(await anext(joined, None), joined)
+
+        turns = self._answering.turns
+        try:
+            attempt = await self._answering.prepared(turn, body_for, receive)
+        except MiniLLMError as error:
+            turns.unasked()
+            return error
+        try:
+            deltas: Deltas = await attempt.open()
+        except MiniLLMError as error:
+            if join is recovery.spliced or not isinstance(error, RejectedError | NoSpliceError):
+                self._answering.failed.append(turn.choice)
+            return error
+        self._answering.adopt(attempt)
+        return deltas
+
+
+class _Sent:
+    """What the caller has got of the answer, as long as it is something that can be gone on with."""
+
+    def __init__(self) -> None:
+        self._gatherer: Gatherer | None = Gatherer()
+        self._unread: list[Delta] = []
+
+    def takes(self, delta: Delta) -> bool:
+        """Take note of *delta*; return whether it is the one after which nothing can be gone on with any more."""
+        if self._gatherer is None:
+            return False
+        if delta.tool_call is not None:
+            self._gatherer = None
+            self._unread.clear()
+            return True
+        self._unread.append(delta)
+        if len(self._unread) >= MOST_UNREAD:
+            self._read()
+        return False
+
+    def response(self) -> ChatResponse | None:
+        """Return the answer so far, None if another could not go on with it."""
+        self._read()
+        return self._gatherer.response() if self._gatherer else None
+
+    def _read(self) -> None:
+        if self._gatherer is not None:
+            for delta in self._unread:
+                self._gatherer.add(delta)
+        self._unread.clear()
+
+
+async def _begun(first: Delta | None, rest: Deltas) -> Deltas:
+    try:
+        if first is not None:
+            yield first
+        async for delta in rest:
+            yield delta
+    finally:
+        await rest.aclose()
