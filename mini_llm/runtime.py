@@ -23,6 +23,7 @@ from mini_llm.transport import Resolve, Transport
 from mini_llm.upstream import Upstream
 
 LEDGER_FILE = "ledger.db"
+SHARED = ("credentials", "health", "ledger", "memory", "signers", "transport")  # parts that outlive a reload
 
 
 class Runtime:
@@ -43,7 +44,6 @@ class Runtime:
         self.environ = environ
         self._now = now
         self._resolve = resolve
-        self._transport: Transport | None = None
 
     @classmethod
     def open(
@@ -99,11 +99,19 @@ class Runtime:
         return Router(self.loaded.config, self.registry, self.catalogue, self.health)
 
     @cached_property
+    def transport(self) -> Transport:
+        """The connections to providers; first used inside the event loop that they will live in."""
+        return Transport(environ=self.environ, resolve=self._resolve, now=self._now)
+
+    @cached_property
+    def signers(self) -> Signers:
+        """What signs requests, and the access tokens it got for that."""
+        return Signers(World(self.environ, self.credentials.hide, self.transport))
+
+    @cached_property
     def upstream(self) -> Upstream:
-        """What talks to providers; first used inside the event loop that it will live in."""
-        self._transport = Transport(environ=self.environ, resolve=self._resolve, now=self._now)
-        signers = Signers(World(self.environ, self.credentials.hide, self._transport))
-        return Upstream(self._transport, self.registry, self.credentials, signers)
+        """What talks to providers."""
+        return Upstream(self.transport, self.registry, self.credentials, self.signers)
 
     @cached_property
     def dispatch(self) -> Dispatch:
@@ -116,9 +124,19 @@ class Runtime:
         """Return which targets a request for *name* would be sent to, in order. Nothing is sent."""
         return self.router.decide(name, needs or Needs(), self._now())
 
+    def reloaded(self, loaded: Loaded) -> Runtime:
+        """Return a runtime with other settings that shares what they leave as it is; only the last one is closed."""
+        new = Runtime(loaded, self.environ, now=self._now, resolve=self._resolve)
+        shared = set(SHARED)
+        if loaded.config.prices == self.loaded.config.prices:
+            shared.add("catalogue")
+        for name in shared:
+            new.__dict__[name] = getattr(self, name)
+        return new
+
     async def close(self) -> None:
         """Close connections and write what the ledger still holds. Raises LedgerError if rows were lost."""
-        if self._transport is not None:
-            await self._transport.close()
+        if "transport" in self.__dict__:
+            await self.transport.close()
         if "ledger" in self.__dict__:
             self.ledger.close()

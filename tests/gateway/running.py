@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import apsw
+
 from mini_llm.gateway.connection import Limits
 from mini_llm.gateway.server import Service, open_gateway, run
 from mini_llm.gateway.state import Gateway
@@ -58,7 +60,10 @@ class Running:
         return rows
 
     def _rows(self) -> list[dict[str, Any]]:
-        return self.world.rows() if (self.world.home / "data" / "ledger.db").exists() else []
+        try:
+            return self.world.rows()
+        except (apsw.CantOpenError, apsw.SQLError):  # there is no book yet, or it has no tables yet
+            return []
 
 
 @dataclass
