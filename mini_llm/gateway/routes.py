@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from mini_llm.gateway import health, relay
+from mini_llm.gateway import health, models, relay
 from mini_llm.gateway.state import Room
 
 Rooms = Mapping[str, Room]
 
 _CHAT = Room(relay.openai_chat, "caller")
+_MODELS = Room(models.many, "caller")
 _ROOMS: Mapping[str, Rooms] = {
     "/": {"GET": Room(health.root, "open"), "HEAD": Room(health.root, "open")},
     "/livez": {"GET": Room(health.livez, "open")},
@@ -19,12 +19,18 @@ _ROOMS: Mapping[str, Rooms] = {
     "/v1/chat/completions": {"POST": _CHAT},
     "/v1/responses": {"POST": Room(relay.openai_responses, "caller", "openai_responses")},
     "/v1/messages": {"POST": Room(relay.anthropic_messages, "caller", "anthropic_messages")},
+    "/v1/models": {"GET": _MODELS},
+    "/v1beta/models": {"GET": _MODELS},
 }
-_GEMINI = {
+# What stands behind these may be any model's name, with slashes and colons in it; a POST says behind a last colon what
+# it wants of that model.
+_OF_A_MODEL = ("/v1/models/", "/v1beta/models/")
+_MODEL = Room(models.one, "caller")
+_ACTIONS: Mapping[str, Room] = {
     "generateContent": Room(relay.gemini, "caller", "gemini"),
     "streamGenerateContent": Room(relay.gemini, "caller", "gemini"),
 }
-_GEMINI_PATH = re.compile(r"/v1(?:beta)?/models/[^?]{1,600}:(\w{1,40})")
+_LONGEST = 1000
 
 
 def find(path: str) -> Rooms | None:
@@ -32,9 +38,19 @@ def find(path: str) -> Rooms | None:
     rooms = _ROOMS.get(path)
     if rooms is not None:
         return rooms
-    if (match := _GEMINI_PATH.fullmatch(path)) and (room := _GEMINI.get(match[1])):
-        return {"POST": room}
+    if path.startswith(_OF_A_MODEL) and not path.endswith("/") and len(path) <= _LONGEST:
+        room = _ACTIONS.get(path.rpartition(":")[2])
+        return {"GET": _MODEL, "POST": room} if room else {"GET": _MODEL}
     return None
+
+
+def table() -> Iterator[tuple[str, str, Room]]:
+    """Yield every method and path there is with its room; `{model}` stands for a model's name."""
+    for path, rooms in _ROOMS.items():
+        yield from ((method, path, room) for method, room in rooms.items())
+    for prefix in _OF_A_MODEL:
+        yield "GET", f"{prefix}{{model}}", _MODEL
+        yield from (("POST", f"{prefix}{{model}}:{action}", room) for action, room in _ACTIONS.items())
 
 
 def nearest(path: str) -> str:
