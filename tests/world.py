@@ -60,6 +60,7 @@ class World:
     def rows(self) -> list[dict[str, Any]]:
         """Return the ledger's rows in the order they were written."""
         connection = apsw.Connection(str(self.home / "data" / "ledger.db"), flags=apsw.SQLITE_OPEN_READONLY)
+        connection.set_busy_timeout(5000)  # its writer may just be making it
         try:
             cursor = connection.execute("SELECT * FROM attempt ORDER BY id")
             names = [column[0] for column in cursor.get_description()]

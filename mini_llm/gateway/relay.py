@@ -10,7 +10,7 @@ import orjson
 
 from mini_llm import dialects, translation
 from mini_llm.dialects.gemini import framing
-from mini_llm.dispatch import Answer, Call
+from mini_llm.dispatch import Answer, Call, Recovery
 from mini_llm.gateway import heads, inbound
 from mini_llm.gateway.calls import Exchange
 from mini_llm.gateway.inbound import Inbound, Passed
@@ -24,7 +24,7 @@ from mini_llm.providers import Provider
 from mini_llm.routing import Target
 from mini_llm.runtime import Runtime
 from mini_llm.translation import Body
-from mini_llm.types import ChatResponse, Delta
+from mini_llm.types import ChatRequest, ChatResponse, Delta
 from mini_llm.upstream import BODY_LIMIT, Reply
 
 PATIENCE = 10.0  # seconds after which a caller who streams gets its 200, and comments, while targets are still tried
@@ -65,6 +65,8 @@ async def _answer(gateway: Gateway, request: Request, responder: Responder, exch
         tool=exchange.tool,
         timeout=_seconds(request.headers.get("x-mini-llm-timeout", "")),
         retried=request.headers.get("x-stainless-retry-count", "0") != "0",
+        caller=exchange.caller,
+        recovery=relay.recovery() if asked.stream else None,
     )
     async with gateway.runtime.dispatch.answer(call) as answer:
         relay.note(answer)
@@ -98,17 +100,22 @@ class _Relay:
         self._exchange = exchange
         self._tap: Tap | None = None
         self._limits: list[tuple[str, str]] = []
+        self._forgetful = asked.dialect.NAME == "openai_chat"  # it has no words for what a model thought
         self.array = asked.stream and asked.dialect.NAME == "gemini" and "alt=sse" not in asked.query
 
     # What dispatch calls.
 
     async def body_for(self, provider: Provider, target: Target) -> Body:
         """Write the request for *target*."""
-        asked = self._asked
-        source = source_of(provider.name, target.model)
-        if provider.dialect == self._dialect.NAME and not self._runtime.memory.knows(source):
-            return asked.passed(provider, target)
-        recalled = await self._runtime.memory.recall(asked.asked, scope=self._exchange.caller)
+        known = self._runtime.memory.knows(source_of(provider.name, target.model))
+        if provider.dialect == self._dialect.NAME and not (known and self._forgetful):
+            return self._asked.passed(provider, target)
+        return await self.translated(self._asked.asked, provider, target)
+
+    async def translated(self, request: ChatRequest, provider: Provider, target: Target) -> Body:
+        """Write *request* in the words of *target*, which are others than the caller's."""
+        request = request._replace(include_usage=True)  # what was used is always asked for
+        recalled = await self._runtime.memory.recall(request, scope=self._exchange.caller)
         return translation.chat_body(recalled, provider, target)
 
     async def whole(self, reply: Reply, body: Body, meter: Meter) -> _Content:
@@ -127,8 +134,17 @@ class _Relay:
         self._tap, self._limits = tap, heads.limits(reply.response.headers)
         return deltas
 
-    def recovered(self) -> None:
-        """Note that the stream broke, and that what follows comes from another target."""
+    def recovery(self) -> Recovery:
+        """Return how a stream that breaks can go on at another target."""
+        return Recovery(
+            request=lambda: self._asked.asked,
+            body_for=self.translated,
+            receive=translation.streamed,
+            recovered=self._recovered,
+        )
+
+    def _recovered(self) -> None:
+        """Note that what follows comes from another target."""
         if self._tap is not None:
             self._tap.close()
 
@@ -174,7 +190,7 @@ class _Relay:
             else:
                 await self._pass(tap, deltas, gatherer, answer)
         response = gatherer.response()
-        if tap is None or self._dialect.NAME == "openai_chat":
+        if tap is None or self._forgetful:
             self._keep(response, answer.target)
         responder.finish()
 
@@ -193,10 +209,34 @@ class _Relay:
         """Let the events pass; what comes from another target is written as a continuation of them."""
         tap.open(self._responder)
         async for delta in deltas:
+            if tap.closed:
+                await self._continue(tap, delta, deltas, gatherer, answer)
+                return
             gatherer.add(delta)
             if self._responder.paused:
                 await self._responder.drain()
         tap.read()
+
+    async def _continue(
+        self, tap: Tap, first: Delta, rest: AsyncGenerator[Delta, None], gatherer: Gatherer, answer: Answer[_Content]
+    ) -> None:
+        """Write what another target says on top of the events that have passed."""
+        from mini_llm.gateway.continuing import continuing
+
+        sent = gatherer.response()
+        written = continuing(
+            self._dialect,
+            sent,
+            _gathered(_chained(first, rest), gatherer),
+            include_usage=self._asked.wants_usage,
+            model=answer.target.model,
+            events_before=tap.written,
+        )
+        async with aclosing(written):
+            async for piece in written:
+                self._responder.write(piece)
+                if self._responder.paused:
+                    await self._responder.drain()
 
     def _keep(self, response: ChatResponse, target: Target) -> None:
         """Remember what the caller may leave out of its next turn."""
@@ -209,6 +249,12 @@ class _Relay:
     def _named(self, response: ChatResponse, answer: Answer[_Content]) -> ChatResponse:
         """Return *response* with the model's name, which some providers leave out."""
         return response if response.model else response._replace(model=answer.target.model)
+
+
+async def _chained(first: Delta, rest: AsyncIterable[Delta]) -> AsyncGenerator[Delta, None]:
+    yield first
+    async for delta in rest:
+        yield delta
 
 
 async def _gathered(deltas: AsyncIterable[Delta], gatherer: Gatherer) -> AsyncGenerator[Delta, None]:
