@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import secrets
 from collections.abc import Mapping
 
@@ -21,6 +22,8 @@ from mini_llm.gateway.routes import find, nearest
 from mini_llm.gateway.state import Gateway, Room
 
 MOST_INFLATED = 32 * 1024 * 1024
+_SANE = re.compile(r"[ -~]{1,128}")  # what a caller may call its request
+_TRACEPARENT = 55  # characters
 _log = logging.getLogger(__name__)
 
 
@@ -97,7 +100,12 @@ class App:
         request.id = exchange.id
         exchange.caller, exchange.tool = request.caller
         exchange.request_bytes = len(request.body)
-        if request.room is not None:
+        headers = request.headers
+        if "x-request-id" in headers and _SANE.fullmatch(headers["x-request-id"]):
+            exchange.client_id = headers["x-request-id"]
+        if "traceparent" in headers:
+            exchange.traceparent = headers["traceparent"][:_TRACEPARENT]
+        if request.room is not None and request.method == "POST":
             exchange.dialect = request.room.dialect
         calls.begin(exchange)
         return exchange

@@ -14,14 +14,15 @@ MOST_RECENT = 200
 class Exchange:
     """One request to the gateway. `started` is Unix seconds; `first_content` and `seconds` count from there.
 
+    `client_id` is the caller's own name for it, `traceparent` the trace it belongs to; both as sent, or "".
     `dialect` is the caller's, `model` what it asked for; `provider` and `target` who answered, as far as that is known.
     `outcome` is "" while it runs, then "ok", "partial" (it broke after content), "cancelled" or an error's code.
     """
 
     __slots__ = (
-        "attempts", "caller", "cost_nanos", "dialect", "first_content", "id", "method", "model", "outcome", "path",
-        "peer", "provider", "request_bytes", "route", "seconds", "sent_bytes", "session", "started", "status", "stream",
-        "target", "tool", "usage",
+        "attempts", "caller", "client_id", "cost_nanos", "dialect", "first_content", "id", "method", "model", "outcome",
+        "path", "peer", "provider", "request_bytes", "route", "seconds", "sent_bytes", "session", "started", "status",
+        "stream", "target", "tool", "traceparent", "usage",
     )  # fmt: skip
 
     def __init__(self, request_id: str, method: str, path: str, *, started: float, peer: str = "") -> None:
@@ -30,6 +31,8 @@ class Exchange:
         self.path = path
         self.started = started
         self.peer = peer
+        self.client_id = ""
+        self.traceparent = ""
         self.caller = ""
         self.tool = ""
         self.session = ""

@@ -33,8 +33,9 @@ def answered(exchange: Exchange, dropped: tuple[str, ...] = ()) -> list[tuple[st
 
 
 def named(exchange: Exchange) -> list[tuple[str, str]]:
-    """Return the names of a request: those that the SDKs of OpenAI and Anthropic look for, and ours."""
-    return [("x-request-id", exchange.id), ("request-id", exchange.id), ("x-mini-llm-request-id", exchange.id)]
+    """Return the names of a request: the caller's own if it has one, those that its SDK looks for, and ours."""
+    theirs = exchange.client_id or exchange.id
+    return [("x-request-id", theirs), ("request-id", exchange.id), ("x-mini-llm-request-id", exchange.id)]
 
 
 def limits(headers: Headers) -> list[tuple[str, str]]:

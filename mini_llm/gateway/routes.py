@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 
-from mini_llm.gateway import health, models, relay
+from mini_llm.gateway import health, models, relay, scrape
 from mini_llm.gateway.state import Room
 
 Rooms = Mapping[str, Room]
@@ -16,6 +16,7 @@ _ROOMS: Mapping[str, Rooms] = {
     "/": {"GET": Room(health.root, "open"), "HEAD": Room(health.root, "open")},
     "/livez": {"GET": Room(health.livez, "open")},
     "/readyz": {"GET": Room(health.readyz, "caller")},
+    "/metrics": {"GET": Room(scrape.metrics, "caller")},
     "/v1/chat/completions": {"POST": _CHAT},
     "/v1/responses": {"POST": Room(relay.openai_responses, "caller", "openai_responses")},
     "/v1/messages": {"POST": Room(relay.anthropic_messages, "caller", "anthropic_messages")},

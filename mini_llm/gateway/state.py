@@ -7,8 +7,10 @@ from typing import Literal, NamedTuple
 
 from mini_llm.gateway.calls import Calls, Exchange
 from mini_llm.gateway.guard import Guard
+from mini_llm.gateway.metrics import Metrics
 from mini_llm.gateway.request import Request
 from mini_llm.gateway.responder import Responder
+from mini_llm.gateway.vitals import Heartbeat
 from mini_llm.runtime import Runtime
 
 Access = Literal["open", "caller", "admin"]
@@ -26,7 +28,9 @@ class Gateway:
         self.runtime = runtime
         self.guard = guard
         self.calls = calls
-        self.observers: list[Callable[[Exchange], None]] = []
+        self.metrics = Metrics()
+        self.heartbeat = Heartbeat()
+        self.observers: list[Callable[[Exchange], None]] = [self.metrics]
         self.draining = False
         self.closing = False
         self.stale: tuple[str, ...] = ()

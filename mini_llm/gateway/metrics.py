@@ -1,0 +1,165 @@
+"""Count what the gateway does, at next to no cost a request; the sums are made when somebody asks for them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from mini_llm.gateway.calls import Exchange
+from mini_llm.gateway.exposition import Family, Sample, histogram
+
+MOST_MODELS = 200  # model names may come from callers: what comes after so many is counted as one
+MOST_ROWS = 5_000
+OTHER = "other"
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 600.0)
+KINDS = ("input", "output", "cache_read", "cache_write", "reasoning")
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class _Key(NamedTuple):
+    """What is told apart."""
+
+    dialect: str
+    provider: str
+    model: str
+    status: str
+    outcome: str
+
+
+class _Row:
+    """What was counted of one kind of request. `first` and `whole` have one place more than there are bounds."""
+
+    __slots__ = (
+        "attempts", "cost_nanos", "first", "first_sum", "requests", "tokens", "unpriced", "whole", "whole_sum",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.requests = self.attempts = self.cost_nanos = self.unpriced = 0
+        self.tokens = [0] * len(KINDS)
+        self.first = [0] * (len(BOUNDS) + 1)
+        self.whole = [0] * (len(BOUNDS) + 1)
+        self.first_sum = self.whole_sum = 0.0
+
+    def add(self, other: _Row) -> None:
+        """Add what *other* counted."""
+        self.requests += other.requests
+        self.attempts += other.attempts
+        self.cost_nanos += other.cost_nanos
+        self.unpriced += other.unpriced
+        self.first_sum += other.first_sum
+        self.whole_sum += other.whole_sum
+        for mine, theirs in ((self.tokens, other.tokens), (self.first, other.first), (self.whole, other.whole)):
+            mine[:] = [a + b for a, b in zip(mine, theirs, strict=True)]
+
+
+class Metrics:
+    """An observer of exchanges. `constant` are labels that every sample carries, such as the worker's number."""
+
+    def __init__(self, constant: Mapping[str, str] | None = None) -> None:
+        self.constant: Labels = tuple((constant or {}).items())
+        self._rows: dict[tuple[str, str, str, int, str], _Row] = {}
+        self._models: set[tuple[str, str]] = set()
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Count an exchange that has ended."""
+        provider = exchange.provider
+        status = exchange.status // 100
+        key = (exchange.dialect, provider, exchange.target, status, exchange.outcome)
+        row = self._rows.get(key)
+        if row is None:
+            row = self._row(exchange)
+        row.requests += 1
+        if not provider:
+            return
+        row.attempts += exchange.attempts
+        seconds = exchange.seconds
+        row.whole[bisect_left(BOUNDS, seconds)] += 1
+        row.whole_sum += seconds
+        first = exchange.first_content
+        if first is not None:
+            row.first[bisect_left(BOUNDS, first)] += 1
+            row.first_sum += first
+        usage = exchange.usage
+        if usage is not None:
+            tokens = row.tokens
+            tokens[0] += usage.input_tokens
+            tokens[1] += usage.output_tokens
+            tokens[2] += usage.cache_read_tokens
+            tokens[3] += usage.cache_write_5m_tokens + usage.cache_write_1h_tokens
+            tokens[4] += usage.reasoning_tokens
+        if exchange.cost_nanos is None:
+            row.unpriced += 1
+        else:
+            row.cost_nanos += exchange.cost_nanos
+
+    def families(self) -> list[Family]:
+        """Return all that was counted."""
+        requests = [Sample("_total", tuple(key._asdict().items()), row.requests) for key, row in self._summed().items()]
+        return [
+            Family("mini_llm_requests", "counter", "Requests that ended, by how they ended.", requests),
+            *self._by_target(),
+        ]
+
+    def _row(self, exchange: Exchange) -> _Row:
+        """Return the row for a kind of request that was not seen before; what is one too many is "other"."""
+        dialect, provider, model, outcome = exchange.dialect, exchange.provider, exchange.target, exchange.outcome
+        if (provider, model) not in self._models:
+            if len(self._models) < MOST_MODELS:
+                self._models.add((provider, model))
+            else:
+                model = OTHER
+        if len(self._rows) >= MOST_ROWS:
+            dialect, provider, model, outcome = OTHER, OTHER, OTHER, OTHER
+        return self._rows.setdefault((dialect, provider, model, exchange.status // 100, outcome), _Row())
+
+    def _summed(self) -> dict[_Key, _Row]:
+        return {
+            _Key(dialect, provider, model, f"{status}xx" if status else "none", outcome): row
+            for (dialect, provider, model, status, outcome), row in self._rows.items()
+        }
+
+    def _by_target(self) -> Iterable[Family]:
+        """Return what is known of each target that answered."""
+        targets: dict[Labels, _Row] = {}
+        for key, row in self._summed().items():
+            if key.provider:
+                targets.setdefault((("provider", key.provider), ("model", key.model)), _Row()).add(row)
+        rows = list(targets.items())
+
+        def counted(name: str, about: str, values: Iterable[tuple[Labels, float]]) -> Family:
+            return Family(name, "counter", about, [Sample("_total", labels, value) for labels, value in values])
+
+        yield counted(
+            "mini_llm_attempts",
+            "Attempts made for requests that were answered, by who answered.",
+            [(labels, row.attempts) for labels, row in rows],
+        )
+        yield counted(
+            "mini_llm_tokens",
+            "Tokens by kind: input contains cache_read and cache_write, output contains reasoning.",
+            [((*labels, ("kind", kind)), row.tokens[at]) for labels, row in rows for at, kind in enumerate(KINDS)],
+        )
+        yield counted(
+            "mini_llm_cost_dollars",
+            "What answers cost in US dollars, as far as their price is known.",
+            [(labels, row.cost_nanos / 1e9) for labels, row in rows],
+        )
+        yield counted(
+            "mini_llm_unpriced_requests",
+            "Answers whose cost is not known.",
+            [(labels, row.unpriced) for labels, row in rows],
+        )
+        yield Family(
+            "mini_llm_first_content_seconds",
+            "histogram",
+            "Seconds to the first content.",
+            [sample for labels, row in rows for sample in histogram(BOUNDS, row.first, row.first_sum, labels)],
+        )
+        yield Family(
+            "mini_llm_request_seconds",
+            "histogram",
+            "Seconds to the end of the answer.",
+            [sample for labels, row in rows for sample in histogram(BOUNDS, row.whole, row.whole_sum, labels)],
+        )

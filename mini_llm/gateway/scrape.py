@@ -1,0 +1,70 @@
+"""The room that Prometheus asks: what was counted, and how things stand at this moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from mini_llm._version import __version__
+from mini_llm.gateway import vitals
+from mini_llm.gateway.calls import Exchange
+from mini_llm.gateway.exposition import CONTENT_TYPE, Family, Sample, gauge, written
+from mini_llm.gateway.metrics import MOST_MODELS
+from mini_llm.gateway.request import Request
+from mini_llm.gateway.responder import Responder
+from mini_llm.gateway.state import Gateway
+
+STATES = ("closed", "half-open", "open")
+
+
+async def metrics(gateway: Gateway, request: Request, responder: Responder, exchange: Exchange) -> None:
+    """Tell the metrics of this process in Prometheus' text format."""
+    families = [*gateway.metrics.families(), *_now(gateway), *vitals.process()]
+    told = gateway.runtime.credentials.redact(
+        written(families, gateway.metrics.constant)
+    )  # models are named by callers
+    responder.send(
+        200, [("content-type", CONTENT_TYPE), ("cache-control", "no-store")], told.encode("utf-8", "replace")
+    )
+
+
+def _now(gateway: Gateway) -> Iterator[Family]:
+    """Yield what is read at this moment."""
+    yield gauge("mini_llm_info", "The version that runs.", 1, version=__version__)
+    yield gauge("mini_llm_live_requests", "Requests under way.", len(gateway.calls.live))
+    yield gauge("mini_llm_draining", "1 while no new work is taken.", gateway.draining)
+    yield gauge("mini_llm_config_stale", "1 while the config file is not the one in use.", bool(gateway.stale))
+    yield gauge("mini_llm_ledger_trouble", "1 while rows can't be written.", bool(gateway.runtime.ledger.trouble))
+    yield gauge("mini_llm_loop_lag_seconds", "Lateness of the event loop's last beat.", gateway.heartbeat.lag)
+    yield gauge(
+        "mini_llm_loop_lag_worst_seconds", "Its greatest lateness since the last scrape.", gateway.heartbeat.worst()
+    )
+    yield from _targets(gateway)
+
+
+def _targets(gateway: Gateway) -> Iterator[Family]:
+    """Yield how the targets fare; of very many, those that are known longest."""
+    health, now = gateway.runtime.health, time.monotonic()
+    keys = health.keys()[:MOST_MODELS]
+    yield Family(
+        "mini_llm_breaker_state",
+        "gauge",
+        "1 for the state that a target's breaker is in.",
+        [
+            Sample("", (("target", key), ("state", state)), health.state(key, now) == state)
+            for key in keys
+            for state in STATES
+        ],
+    )
+    yield Family(
+        "mini_llm_target_cooling",
+        "gauge",
+        "1 while a target is not asked.",
+        [Sample("", (("target", key),), bool(health.trouble(key, now))) for key in keys],
+    )
+    yield Family(
+        "mini_llm_target_latency_seconds",
+        "gauge",
+        "Moving average of seconds to first content.",
+        [Sample("", (("target", key),), seconds) for key in keys if (seconds := health.latency(key)) is not None],
+    )
