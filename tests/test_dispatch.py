@@ -147,9 +147,10 @@ def test_a_stream_that_fails_before_its_first_content_falls_back(
         assert isinstance(alone.failure(stream=True, model="first/m"), kind)
 
 
-def test_a_stream_that_breaks_after_content_is_never_started_again(tmp_path: Path) -> None:
+def test_without_recovery_a_stream_that_breaks_after_content_is_never_started_again(tmp_path: Path) -> None:
     with Provider(Cut("Hello there")) as first, Provider(Say("other words")) as second:
-        world = World(tmp_path / "home", {"first": first, "second": second}, ROUTE)
+        settings = {**ROUTE, "routing": {"recovery": "off"}}
+        world = World(tmp_path / "home", {"first": first, "second": second}, settings)
 
         async def read() -> list[str]:
             words = []

@@ -13,11 +13,12 @@ from mini_llm.client import asking
 from mini_llm.client.answers import Answer, AsyncStream, Opening, answer_of
 from mini_llm.client.asking import Options, Prompt
 from mini_llm.dialects import model_list
-from mini_llm.dispatch import Call
+from mini_llm.dispatch import Call, Recovery
 from mini_llm.errors import MiniLLMError, UsageError
 from mini_llm.memory import Recalled, source_of
 from mini_llm.meter import Meter
-from mini_llm.routing import LONGEST_NAME, Decision, Needs, needs_of
+from mini_llm.providers import Provider
+from mini_llm.routing import LONGEST_NAME, Decision, Needs, Target, needs_of
 from mini_llm.runtime import Runtime
 from mini_llm.translation import Body
 from mini_llm.transport import Timeouts
@@ -76,14 +77,17 @@ class AsyncClient:
     def stream(self, prompt: Prompt, **options: Unpack[Options]) -> AsyncStream:
         """Return the answer as it comes: `async for delta in client.stream("…"): print(delta.text, end="")`.
 
-        Args and errors are those of `chat`, raised when the first delta is asked for; an answer that breaks
-        off later raises UpstreamError where it broke. `stream.answer` is the whole once the loop has ended.
+        Args and errors are those of `chat`, raised when the first delta is asked for. An answer that breaks off
+        later goes on at another target of its route where that can be done, else UpstreamError is raised where it
+        broke. `stream.answer` is the whole once the loop has ended.
         """
         request = asking.request(prompt, options, stream=True)
 
         async def opened() -> Opening:
             recalled = await self._runtime.memory.recall(request)
-            return self._runtime.dispatch.answer(_call(recalled, options, translation.streamed))
+            recovery = Recovery(lambda: request, self._changed_body, translation.streamed)
+            call = _call(recalled, options, translation.streamed)._replace(recovery=recovery)
+            return self._runtime.dispatch.answer(call)
 
         stream = AsyncStream(opened, ended=lambda answer: self._keep(request, answer))
         self._streams.add(stream)
@@ -148,6 +152,10 @@ class AsyncClient:
         names = model_list.decode(await self._runtime.upstream.get_json(asked, path, timeouts=LISTING))
         return tuple(name for name in names if len(name) <= LONGEST_NAME and name.isprintable())[:MOST_LISTED]
 
+    async def _changed_body(self, request: ChatRequest, provider: Provider, target: Target) -> Body:
+        """Write a request that goes on with an answer which broke."""
+        return translation.chat_body(await self._runtime.memory.recall(request), provider, target)
+
     def _keep(self, request: ChatRequest, answer: Answer) -> None:
         """Remember what the next turn needs of *answer* and the caller may leave out."""
         if answer.response.choices:
@@ -176,7 +184,7 @@ def _call(
     request = recalled.asked
     return Call(
         model=request.model,
-        needs=needs_of(request),
+        needs=lambda: needs_of(request),
         stream=request.stream,
         body_for=lambda provider, target: translation.chat_body(recalled, provider, target),
         receive=receive,
