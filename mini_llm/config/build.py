@@ -34,7 +34,7 @@ def config(values: Mapping[str, Any]) -> Config:
         default=values.get("default", ""),
         routing=routing,
         budgets={name: dollars(told) for name, told in values.get("budgets", {}).items() if name in _PERIODS},
-        gateway=Gateway(**_only(values.get("gateway", {}), host="host", port="port")),
+        gateway=_gateway(values.get("gateway", {})),
         history=values.get("history", False),
         prices={name: _price(told) for name, told in values.get("prices", {}).items()},
     )
@@ -60,6 +60,14 @@ def _wallet(told: Mapping[str, Any]) -> Wallet:
         api_key=told.get("apiKey", ""),
         endpoint=told.get("endpoint", PASSY if kind == "passy" else ""),
         **_only(features, fallback="fallback", costOptimization="cost_optimization", discounts="discounts"),
+    )
+
+
+def _gateway(told: Mapping[str, Any]) -> Gateway:
+    return Gateway(
+        hosts=tuple(told.get("hosts", ())),
+        origins=tuple(told.get("origins", ())),
+        **_only(told, host="host", port="port", apiKey="api_key"),
     )
 
 

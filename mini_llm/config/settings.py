@@ -40,10 +40,16 @@ class Routing(NamedTuple):
 
 
 class Gateway(NamedTuple):
-    """Where the gateway listens."""
+    """Where the gateway listens, and whom it lets in."""
 
     host: str = "127.0.0.1"
     port: int = 6464
+    api_key: str = ""
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Gateway(host={self.host!r}, port={self.port}, hosts={self.hosts}, origins={self.origins})"
 
 
 _ROUTING = Routing()
