@@ -10,28 +10,54 @@ import ssl
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
-from mini_llm.errors import LedgerError
+from mini_llm.errors import CredentialError, LedgerError
 from mini_llm.gateway.app import App
+from mini_llm.gateway.binding import Network
 from mini_llm.gateway.calls import Calls
 from mini_llm.gateway.connection import Limits, Server
 from mini_llm.gateway.guard import Guard, hosts
 from mini_llm.gateway.listener import Listener
 from mini_llm.gateway.state import Gateway
-from mini_llm.gateway.tokens import Tokens
+from mini_llm.gateway.tokens import SHAPE, Caller, Tokens, digest
 from mini_llm.runtime import Runtime
 
 DRAIN_SECONDS = 30.0  # streams have this long to end
 HURRY_SECONDS = 2.0  # and this long after the second signal
 FAREWELL_SECONDS = 1.0  # a stream that is cut says so
+WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 -- no client calls us by these
+KEY_ORIGIN = "http://localhost"  # a secret is bound to where it goes; the gateway's own goes nowhere
+OWN_KEY = Caller("key", "")
 
 _log = logging.getLogger(__name__)
 
 
-def open_gateway(runtime: Runtime, port: int) -> Gateway:
-    """Put the parts together for a gateway that listens on *port*."""
-    guard = Guard(hosts(port), Tokens(runtime.loaded.paths.home).callers())
-    return Gateway(runtime, guard, Calls())
+class Place(NamedTuple):
+    """Where a gateway is reached. `key` is a reference to a key of the user's own."""
+
+    port: int
+    host: str = ""
+    key: str = ""
+    proxies: tuple[Network, ...] = ()
+
+
+def open_gateway(runtime: Runtime, place: Place) -> Gateway:
+    """Put the parts together."""
+    return Gateway(runtime, guard_of(runtime, place), Calls())
+
+
+def guard_of(runtime: Runtime, place: Place) -> Guard:
+    """Return who lets in whom, by *runtime*'s settings. Raises ConfigError or CredentialError."""
+    settings = runtime.loaded.config.gateway
+    names = [*settings.hosts, *([place.host] if place.host not in WILDCARDS else [])]
+    tokens = Tokens(runtime.loaded.paths.home).callers()
+    for reference in {place.key, settings.api_key} - {""}:
+        key = runtime.credentials.find(reference, origin=KEY_ORIGIN).reveal(KEY_ORIGIN)
+        if not SHAPE.fullmatch(key):
+            raise CredentialError("the gateway's key is too short: at least 16 characters without a blank")
+        tokens.setdefault(digest(key), OWN_KEY)
+    return Guard(hosts(place.port, names), tokens, origins=settings.origins, proxies=place.proxies)
 
 
 def run(life: Coroutine[None, None, None]) -> None:

@@ -25,7 +25,7 @@ from typing import Any
 import apsw
 
 from mini_llm.gateway.connection import Limits
-from mini_llm.gateway.server import Service, open_gateway, run
+from mini_llm.gateway.server import Place, Service, open_gateway, run
 from mini_llm.gateway.state import Gateway
 from mini_llm.gateway.tokens import Tokens
 from mini_llm.runtime import Runtime
@@ -112,7 +112,7 @@ def running(
     ready = threading.Event()
 
     async def life() -> None:
-        gateway = open_gateway(world.runtime, sock.getsockname()[1])
+        gateway = open_gateway(world.runtime, Place(sock.getsockname()[1]))
         if prepare is not None:
             prepare(gateway)
         service = Service(gateway, [sock], limits=limits)
