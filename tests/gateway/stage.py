@@ -24,7 +24,7 @@ import apsw
 
 from mini_llm.catalogue import Catalogue
 from mini_llm.gateway.connection import Limits
-from mini_llm.gateway.server import Service, open_gateway
+from mini_llm.gateway.server import Place, Service, open_gateway
 from mini_llm.gateway.tokens import Tokens
 from mini_llm.runtime import Runtime
 from mini_llm.transport import Resolve
@@ -111,7 +111,7 @@ async def stage(
     token = Tokens(home).main()
     sock = socket.create_server(("127.0.0.1", 0), backlog=1024)
     port = sock.getsockname()[1]
-    service = Service(open_gateway(runtime, port), [sock], limits=limits)
+    service = Service(open_gateway(runtime, Place(port)), [sock], limits=limits)
     ready = asyncio.Event()
     life = asyncio.create_task(service.run(ready.set))
     await ready.wait()
