@@ -6,7 +6,7 @@ only targets speak: they have the half that is `TargetDialect`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Collection, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Collection, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -123,6 +123,21 @@ class Dialect(TargetDialect, Protocol):
         self, deltas: AsyncIterable[Delta], *, include_usage: bool = True, model: str = ""
     ) -> AsyncGenerator[bytes, None]:
         """Write a stream for a caller. An exception from *deltas* leaves with no ending written."""
+
+    def encode_rest(
+        self,
+        deltas: AsyncIterable[Delta],
+        sent: ChatResponse,
+        *,
+        recent: Sequence[sse.Event],
+        include_usage: bool = True,
+        model: str = "",
+    ) -> AsyncGenerator[bytes, None]:
+        """Write the rest of a stream whose first part, *sent*, came to the caller as others wrote it.
+
+        *recent* are the last events of that part, the very last at the end. Raises TruncatedError where nothing can
+        go on after them.
+        """
 
     def encode_error(self, error: MiniLLMError, *, request_id: str) -> Json:
         """Return the body of a failed answer."""

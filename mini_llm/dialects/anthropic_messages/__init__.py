@@ -10,7 +10,7 @@ from mini_llm.dialects.anthropic_messages.read_stream import decode_stream
 from mini_llm.dialects.anthropic_messages.response import decode_response, encode_response
 from mini_llm.dialects.anthropic_messages.usage import decode_usage
 from mini_llm.dialects.anthropic_messages.write_request import encode_request
-from mini_llm.dialects.anthropic_messages.write_stream import encode_stream
+from mini_llm.dialects.anthropic_messages.write_stream import encode_rest, encode_stream
 from mini_llm.dialects.failures import decode as decode_error
 from mini_llm.sse import events
 from mini_llm.types import Json, Usage
@@ -26,6 +26,7 @@ __all__ = [
     "encode_error_event",
     "encode_request",
     "encode_response",
+    "encode_rest",
     "encode_stream",
     "events",
     "glance",

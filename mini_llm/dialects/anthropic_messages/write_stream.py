@@ -7,19 +7,35 @@ usage; `message_stop`. Calls that stream side by side are written one after the 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 
 import orjson
 
 from mini_llm import sse
-from mini_llm.dialects import calls, loose
+from mini_llm.dialects import calls, loose, surrogates
 from mini_llm.dialects.anthropic_messages.response import block_of, is_source, message_id, told_finish
 from mini_llm.dialects.anthropic_messages.usage import encode_usage
 from mini_llm.dialects.anthropic_messages.words import NAME
 from mini_llm.errors import ProtocolError, TruncatedError
-from mini_llm.types import Delta, FinishReason, Json, Part, Reasoning, Text, ToolCall, ToolCallDelta, Usage
+from mini_llm.types import (
+    ChatResponse,
+    Delta,
+    FinishReason,
+    Json,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
 
 MOST_LOOKS = 8
+# What is open where the last event held this.
+_OPEN = {
+    "text": "text", "text_delta": "text", "citations_delta": "text",
+    "thinking": "thinking", "thinking_delta": "thinking", "signature_delta": "thinking",
+}  # fmt: skip
 
 
 async def encode_stream(
@@ -44,13 +60,49 @@ async def encode_stream(
     yield writer.end()
 
 
+async def encode_rest(
+    deltas: AsyncIterable[Delta],
+    sent: ChatResponse,
+    *,
+    recent: Sequence[sse.Event],
+    include_usage: bool = True,
+    model: str = "",
+) -> AsyncGenerator[bytes, None]:
+    """Yield the events for *deltas* that come after *recent*: in the block that is open there, or the next."""
+    writer = _Writer(*_place(recent))
+    try:
+        async for delta in deltas:
+            if events := writer.write(delta):
+                yield events
+    finally:
+        await sse.close(deltas)
+    yield writer.end()
+
+
+def _place(recent: Sequence[sse.Event]) -> tuple[int, str]:
+    """Return the index of the last block there was, and its kind if it is open."""
+    for name, data in reversed(recent):
+        body = loose.object_of(surrogates.loads(data))
+        kind = loose.text(body.get("type")) or name
+        inside = loose.text(loose.object_of(body.get("content_block") or body.get("delta")).get("type"))
+        if kind == "content_block_stop":
+            return loose.count(body.get("index")), ""
+        if kind == "message_start":
+            return -1, ""
+        if kind.startswith("content_block_") and inside in _OPEN:
+            return loose.count(body.get("index")), _OPEN[inside]
+        if kind != "ping":
+            break
+    raise TruncatedError("the stream ended in a block that cannot be gone on with")
+
+
 class _Writer:
     """The state of one stream: which block is open, and what waits until it is closed."""
 
-    def __init__(self) -> None:
-        self._kind = ""  # of the open block: "text", "thinking", "tool" or "" for none
+    def __init__(self, index: int = -1, kind: str = "") -> None:
+        self._kind = kind  # of the open block: "text", "thinking", "tool" or "" for none
         self._block: int | None = None  # its number on the wire it came from
-        self._index = -1
+        self._index = index
         self._call = -1
         self._pieces: list[str] = []
         self._closed: set[int] = set()

@@ -13,7 +13,7 @@ from mini_llm.dialects.gemini.read_stream import decode_stream
 from mini_llm.dialects.gemini.response import decode_response, encode_response
 from mini_llm.dialects.gemini.usage import decode_usage
 from mini_llm.dialects.gemini.write_request import encode_request
-from mini_llm.dialects.gemini.write_stream import encode_stream
+from mini_llm.dialects.gemini.write_stream import encode_rest, encode_stream
 from mini_llm.types import Json, Usage
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "encode_error_event",
     "encode_request",
     "encode_response",
+    "encode_rest",
     "encode_stream",
     "events",
     "glance",

@@ -5,7 +5,7 @@ The finish reasons and the usage stand in the last event alone. There is no `[DO
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 
 import orjson
 
@@ -18,7 +18,19 @@ from mini_llm.dialects.gemini.signatures import alone
 from mini_llm.dialects.gemini.usage import encode_usage
 from mini_llm.dialects.gemini.words import CANDIDATE, NAME
 from mini_llm.errors import ProtocolError, TruncatedError
-from mini_llm.types import Delta, FinishReason, Json, Opaque, Part, Reasoning, ToolCall, ToolCallDelta, Usage
+from mini_llm.types import (
+    ChatResponse,
+    Delta,
+    FinishReason,
+    Json,
+    Opaque,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolCallDelta,
+    Usage,
+)
 
 
 async def encode_stream(
@@ -39,6 +51,26 @@ async def encode_stream(
         await sse.close(deltas)
     if writer is None:
         raise TruncatedError("the answer ended before it began")
+    yield writer.end()
+
+
+async def encode_rest(
+    deltas: AsyncIterable[Delta],
+    sent: ChatResponse,
+    *,
+    recent: Sequence[sse.Event],
+    include_usage: bool = True,
+    model: str = "",
+) -> AsyncGenerator[bytes, None]:
+    """Yield the events for *deltas* that come after those of *sent*. Nothing is open between two events."""
+    writer = _Writer(Delta(id=sent.id, model=sent.model), model)
+    writer.go_on([part.text for part in sent.choices[0].message.parts if isinstance(part, Text)])
+    try:
+        async for delta in deltas:
+            if events := writer.write(delta):
+                yield events
+    finally:
+        await sse.close(deltas)
     yield writer.end()
 
 
@@ -120,6 +152,11 @@ class _Writer:
         self._tail = b"," + orjson.dumps(head)[1:] + b"\n\n"
         self._candidates: dict[int, _Candidate] = {}
         self._usage: Usage | None = None
+
+    def go_on(self, texts: list[str]) -> None:
+        """Go on with an answer of which *texts* were written by others."""
+        self._candidates[0] = candidate = _Candidate()
+        candidate.texts, candidate.said = texts, bool(texts)
 
     def write(self, delta: Delta) -> bytes:
         """Return the events for *delta*."""

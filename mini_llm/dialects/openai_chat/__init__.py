@@ -11,7 +11,7 @@ from mini_llm.dialects.openai_chat.read_stream import decode_stream
 from mini_llm.dialects.openai_chat.response import decode_response, encode_response
 from mini_llm.dialects.openai_chat.usage import decode_usage
 from mini_llm.dialects.openai_chat.write_request import encode_request
-from mini_llm.dialects.openai_chat.write_stream import encode_stream
+from mini_llm.dialects.openai_chat.write_stream import encode_rest, encode_stream
 from mini_llm.sse import events
 from mini_llm.types import Json, Usage
 
@@ -26,6 +26,7 @@ __all__ = [
     "encode_error_event",
     "encode_request",
     "encode_response",
+    "encode_rest",
     "encode_stream",
     "events",
     "glance",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Iterator, Sequence
 
 import orjson
 
@@ -16,6 +16,7 @@ from mini_llm.dialects.openai_chat.usage import encode_usage
 from mini_llm.errors import TruncatedError
 from mini_llm.types import (
     Audio,
+    ChatResponse,
     Delta,
     FinishReason,
     Image,
@@ -49,6 +50,26 @@ async def encode_stream(
     yield writer.end(include_usage=include_usage)
 
 
+async def encode_rest(
+    deltas: AsyncIterable[Delta],
+    sent: ChatResponse,
+    *,
+    recent: Sequence[sse.Event],
+    include_usage: bool = True,
+    model: str = "",
+) -> AsyncGenerator[bytes, None]:
+    """Yield the events for *deltas* that come after those of *sent*. Nothing is open between two events."""
+    writer = _Writer(Delta(id=sent.id, model=sent.model, created=sent.created), model)
+    writer.go_on(sum(len(part.text) for part in sent.choices[0].message.parts if isinstance(part, Text)))
+    try:
+        async for delta in deltas:
+            if events := writer.write(delta):
+                yield events
+    finally:
+        await sse.close(deltas)
+    yield writer.end(include_usage=include_usage)
+
+
 class _Choice:
     """How far one choice has been written."""
 
@@ -76,6 +97,11 @@ class _Writer:
         self._head = b"data: " + orjson.dumps(head)[:-1] + b',"choices":['
         self._choices: dict[int, _Choice] = {}
         self._usage: Usage | None = None
+
+    def go_on(self, length: int) -> None:
+        """Go on with an answer of which *length* letters were written by others."""
+        self._choices[0] = choice = _Choice()
+        choice.length = length
 
     def write(self, delta: Delta) -> bytes:
         """Return the events for *delta*; a finish reason and usage wait for the end."""

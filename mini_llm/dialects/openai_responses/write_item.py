@@ -24,7 +24,7 @@ _PARTS = {
 
 
 class Prose:
-    """A message or a thought: parts that stream one after the other."""
+    """A message or a thought: parts that stream one after the other. `part` is the kind of the open one, or ""."""
 
     def __init__(self, kind: str, place: int, answer: str, fields: Json) -> None:
         self.kind = kind
@@ -33,7 +33,7 @@ class Prose:
         empty: Json = {"type": kind, "role": "assistant", "content": []} if kind == "message" else {"type": kind}
         self.item: Json = finished_item(empty | ({} if kind == "message" else {"summary": []}) | fields, answer, place)
         self.id: str = self.item["id"]
-        self._part = ""  # the kind of the open part, "" for none
+        self.part = ""
         self._block: int | None = None
         self._pieces: list[str] = []
         self._citations: list[Json] = []
@@ -46,8 +46,8 @@ class Prose:
 
     def say(self, part: str, piece: str, block: int | None, logprobs: Iterable[Json]) -> Iterator[Event]:
         """Yield the events for a piece of a *part*; another part or another *block* closes the open one."""
-        if self._part != part or (block is not None and block != self._block):
-            yield from self._open(part, block)
+        if self.part != part or (block is not None and block != self._block):
+            yield from self.open_part(part, block)
         self._pieces.append(piece)
         name = _PARTS[part][3]
         if not logprobs:
@@ -59,7 +59,7 @@ class Prose:
 
     def goes_on(self, delta: Delta) -> bool:
         """Whether *delta* holds more of the open text and nothing else: what nearly every one is."""
-        if not delta.text or self._part != "output_text" or (delta.block is not None and delta.block != self._block):
+        if not delta.text or self.part != "output_text" or (delta.block is not None and delta.block != self._block):
             return False
         return not (
             delta.reasoning or delta.refusal or delta.tool_call or delta.part or delta.citations or delta.logprobs
@@ -76,8 +76,8 @@ class Prose:
 
     def cite(self, citations: Iterable[Json]) -> Iterator[Event]:
         """Yield the events for sources of the words so far."""
-        if self._part != "output_text":
-            yield from self._open("output_text", self._block)
+        if self.part != "output_text":
+            yield from self.open_part("output_text", self._block)
         length = sum(map(len, self._pieces))
         for citation in citations:
             if found := annotation_of(citation, length):
@@ -87,41 +87,43 @@ class Prose:
 
     def close(self, status: str) -> Iterator[Event]:
         """Yield the events that end the item."""
-        yield from self._close()
+        yield from self.close_part()
         self.item |= self.fields
         if "status" in self.item:
             self.item["status"] = status
         yield "response.output_item.done", {"output_index": self.place, "item": self.item}
 
     def _about(self) -> Json:
-        place, index, _, _ = _PARTS[self._part]
+        place, index, _, _ = _PARTS[self.part]
         return {"item_id": self.id, "output_index": self.place, index: len(self.item.get(place, ()))}
 
-    def _open(self, part: str, block: int | None) -> Iterator[Event]:
-        yield from self._close()
-        self._part, self._block = part, block
+    def open_part(self, part: str, block: int | None) -> Iterator[Event]:
+        """Yield the events that begin a part, and end the one before."""
+        yield from self.close_part()
+        self.part, self._block = part, block
         about = self._about()
         self._head = orjson.dumps(about)[:-1]
         yield f"{_PARTS[part][2]}.added", {**about, "part": self._whole("")}
 
-    def _close(self) -> Iterator[Event]:
-        if not self._part:
+    def close_part(self) -> Iterator[Event]:
+        """Yield the events that end the open part: of its words, then of it."""
+        if not self.part:
             return
-        place, _, outer, inner = _PARTS[self._part]
+        place, _, outer, inner = _PARTS[self.part]
         about, text = self._about(), "".join(self._pieces)
         whole = self._whole(text)
-        said = {"refusal": text} if self._part == "refusal" else {"text": text}
-        if self._part == "output_text":
+        said = {"refusal": text} if self.part == "refusal" else {"text": text}
+        if self.part == "output_text":
             said = {**said, "logprobs": whole["logprobs"]}
         yield f"{inner}.done", {**about, **said}
         yield f"{outer}.done", {**about, "part": whole}
         self.item[place] = [*self.item.get(place, ()), whole]
-        self._part, self._pieces, self._citations, self._logprobs = "", [], [], []
+        self.part, self._pieces, self._citations, self._logprobs = "", [], [], []
 
     def _whole(self, text: str) -> Json:
-        if self._part == "output_text":
+        if self.part == "output_text":
             return output_text(text, self._citations, self._logprobs)
-        return {"type": self._part, "refusal" if self._part == "refusal" else "text": text}
+        return {"type": self.part, "refusal" if self.part == "refusal" else "text": text}
 
 
 class Call:

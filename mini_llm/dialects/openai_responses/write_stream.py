@@ -39,11 +39,11 @@ async def encode_stream(
 
     *include_usage* changes nothing: this dialect always tells it. An error that leaves knows the answer it broke off.
     """
-    writer: _Writer | None = None
+    writer: Writer | None = None
     try:
         async for delta in deltas:
             if writer is None:
-                writer = _Writer(delta, model)
+                writer = Writer(delta, model)
                 yield writer.start()
             if events := writer.write(delta):
                 yield events
@@ -58,16 +58,19 @@ async def encode_stream(
         await sse.close(deltas)
 
 
-class _Writer:
-    """The state of one stream: the items so far, and those that are open."""
+class Writer:
+    """The state of one stream: the items so far, and those that are open.
+
+    `prose` is the open one of words or thoughts; `output` has a place for each item, filled when it is closed.
+    """
 
     def __init__(self, first: Delta, model: str) -> None:
         self.id = first.id or response_id()
         self.count = 0
         self._model = first.model or model
         self._created = first.created or int(time.time())
-        self._output: list[Json | None] = []
-        self._prose: Prose | None = None
+        self.output: list[Json | None] = []
+        self.prose: Prose | None = None
         self._calls: dict[int, Call] = {}
         self._fields: Json = {}
         self._refused = False
@@ -77,7 +80,7 @@ class _Writer:
     def start(self) -> bytes:
         """Return the events that begin the stream."""
         response = self._response([], status="in_progress")
-        return self._events(
+        return self.numbered(
             [("response.created", {"response": response}), ("response.in_progress", {"response": response})]
         )
 
@@ -89,20 +92,20 @@ class _Writer:
             return b""  # there is one answer here
         if delta.finish_reason and self._finish is None:
             self._finish = delta.finish_reason
-        if (prose := self._prose) is not None and prose.goes_on(delta):
+        if (prose := self.prose) is not None and prose.goes_on(delta):
             self.count += 1
             return prose.more_text(delta.text, self.count - 1)
-        return self._events(self._written(delta))
+        return self.numbered(self._written(delta))
 
     def end(self) -> bytes:
         """Return what ends the stream."""
         if self._finish is None:
             raise TruncatedError("the answer ended without a finish reason")
         lacks = incomplete(self._finish, refused=self._refused)
-        events = self._events(self._ended(lacks))
-        output = [item for item in self._output if item is not None]
+        events = self.numbered(self._ended(lacks))
+        output = [item for item in self.output if item is not None]
         name = "response.incomplete" if lacks else "response.completed"
-        return events + self._events([(name, {"response": self._response(output, lacks=lacks)})])
+        return events + self.numbered([(name, {"response": self._response(output, lacks=lacks)})])
 
     def _response(self, output: list[Json], *, lacks: str = "", status: str = "") -> Json:
         return whole_response(self.id, self._model, self._created, output, self._usage, lacks=lacks, status=status)
@@ -117,42 +120,43 @@ class _Writer:
             self._refused = True
             yield from self._said("message", "refusal", delta.refusal, delta)
         if delta.citations:
-            yield from self._open("message")
-            assert self._prose is not None
-            yield from self._prose.cite(delta.citations)
+            yield from self.open("message")
+            assert self.prose is not None
+            yield from self.prose.cite(delta.citations)
         if delta.tool_call is not None:
             yield from self._call(delta.tool_call)
         if delta.part is not None:
             yield from self._part(delta.part)
 
     def _said(self, item: str, part: str, piece: str, delta: Delta) -> Iterator[Event]:
-        yield from self._open(item)
-        assert self._prose is not None
-        yield from self._prose.say(part, piece, delta.block, delta.logprobs)
+        yield from self.open(item)
+        assert self.prose is not None
+        yield from self.prose.say(part, piece, delta.block, delta.logprobs)
 
-    def _open(self, kind: str, identity: str = "") -> Iterator[Event]:
+    def open(self, kind: str, identity: str = "") -> Iterator[Event]:
         """Open an item of words or thoughts, unless one of that kind is open."""
-        if self._prose is not None and self._prose.kind == kind and not identity:
+        if self.prose is not None and self.prose.kind == kind and not identity:
             return
-        yield from self._close()
+        yield from self.close()
         fields, self._fields = self._fields | ({"id": identity} if identity else {}), {}
-        self._prose = Prose(kind, self._place(), self.id, fields)
-        yield from self._prose.open()
+        self.prose = Prose(kind, self._place(), self.id, fields)
+        yield from self.prose.open()
 
-    def _close(self, status: str = "completed") -> Iterator[Event]:
-        if (prose := self._prose) is not None:
-            self._prose = None
+    def close(self, status: str = "completed") -> Iterator[Event]:
+        """Close what is open of words or thoughts."""
+        if (prose := self.prose) is not None:
+            self.prose = None
             yield from prose.close(status)
-            self._output[prose.place] = prose.item
+            self.output[prose.place] = prose.item
 
     def _place(self) -> int:
-        self._output.append(None)
-        return len(self._output) - 1
+        self.output.append(None)
+        return len(self.output) - 1
 
     def _call(self, piece: ToolCallDelta) -> Iterator[Event]:
         call = self._calls.get(piece.index)
         if call is None:
-            yield from self._close()
+            yield from self.close()
             call = self._calls[piece.index] = Call(piece, self._place(), self.id, self._fields)
             self._fields = {}
             yield from call.open()
@@ -161,7 +165,7 @@ class _Writer:
     def _part(self, part: Part) -> Iterator[Event]:
         """Yield the events for a block that came at once; what only another dialect understands has none."""
         if isinstance(part, Opaque) and is_fields(part):
-            yield from self._close()
+            yield from self.close()
             self._fields = {**part.raw}
         elif isinstance(part, Reasoning):
             yield from self._thought(part)
@@ -174,9 +178,9 @@ class _Writer:
             whole = ToolCallDelta(-1 - len(self._calls), part.id, part.name, part.arguments, part.kind, part.namespace)
             yield from self._call(whole)
         elif raw := whole_item(part):
-            yield from self._close()
+            yield from self.close()
             place = self._place()
-            item = self._output[place] = finished_item(raw, self.id, place)
+            item = self.output[place] = finished_item(raw, self.id, place)
             yield "response.output_item.added", {"output_index": place, "item": item}
             yield "response.output_item.done", {"output_index": place, "item": item}
 
@@ -185,27 +189,27 @@ class _Writer:
         ours = part.dialect == NAME
         if not ours and not part.text:
             return
-        yield from self._open("reasoning", part.id if ours and not self._thinks(part.id) else "")
+        yield from self.open("reasoning", part.id if ours and not self._thinks(part.id) else "")
         if part.text:
             yield from self._said("reasoning", "summary_text" if part.summary else "reasoning_text", part.text, Delta())
-        if ours and part.encrypted and self._prose is not None:
-            self._prose.fields["encrypted_content"] = part.encrypted
-            yield from self._close()
+        if ours and part.encrypted and self.prose is not None:
+            self.prose.fields["encrypted_content"] = part.encrypted
+            yield from self.close()
 
     def _thinks(self, identity: str) -> bool:
         """Whether the thought called *identity* is open."""
-        return self._prose is not None and self._prose.kind == "reasoning" and self._prose.id == identity
+        return self.prose is not None and self.prose.kind == "reasoning" and self.prose.id == identity
 
     def _ended(self, lacks: str) -> Iterator[Event]:
         """Yield the ends of what is open; only the last item may lack something."""
-        last = len(self._output) - 1
+        last = len(self.output) - 1
         status = "incomplete" if lacks else "completed"
-        yield from self._close(status if self._prose is not None and self._prose.place == last else "completed")
+        yield from self.close(status if self.prose is not None and self.prose.place == last else "completed")
         for call in self._calls.values():
             yield from call.close(status if call.place == last else "completed")
-            self._output[call.place] = call.item
+            self.output[call.place] = call.item
 
-    def _events(self, events: Iterator[Event] | list[Event]) -> bytes:
+    def numbered(self, events: Iterator[Event] | list[Event]) -> bytes:
         """Return numbered *events* as they go on the wire."""
         out = []
         for name, body in events:
