@@ -20,6 +20,9 @@ WRITE_BUFFER = 128 * 1024
 LINGER = 2.0  # seconds a refused client has to read why
 OFFERS = ("connection", "upgrade", "http2-settings")
 DISCARD = 4 * 1024 * 1024  # what is still read of a body that was refused, so that the client hears why
+MOST_NAMES = 1000
+# The names of fields as they come, and in lower case: the same few again and again.
+_LOWER: dict[bytes, str] = {}
 
 
 class Limits(NamedTuple):
@@ -194,7 +197,7 @@ class Connection(asyncio.Protocol):
         self._fields += 1
         if self._headed:
             return  # a trailer: too late to say anything that counts
-        key = name.decode("latin-1").lower()
+        key = _LOWER.get(name) or _lower(name)
         if key in self._headers:
             self._doubled.append(key)
         else:
@@ -374,3 +377,10 @@ class Connection(asyncio.Protocol):
     def _too_large(self) -> RefusedError:
         limit = self._server.limits.body >> 20
         return RefusedError(413, f"the body is larger than {limit} MiB", code="request_too_large")
+
+
+def _lower(name: bytes) -> str:
+    text = name.decode("latin-1").lower()
+    if len(_LOWER) < MOST_NAMES:
+        _LOWER[name] = text
+    return text

@@ -32,14 +32,12 @@ class Exchange:
 
     async def __aenter__(self) -> Response:
         self._began = asyncio.get_running_loop().time()
-        if self._pool.places.locked():
+        if not self._pool.places.take():
             await self._wait_for_place()
-        else:
-            await self._pool.places.acquire()
         try:
             self._response = await self._open()
         except BaseException:
-            self._pool.places.release()
+            self._pool.places.leave()
             raise
         return self._response
 
@@ -80,7 +78,7 @@ class Exchange:
         patience, phase = self._patience()
         try:
             async with asyncio.timeout(patience):
-                await self._pool.places.acquire()
+                await self._pool.places.wait()
         except TimeoutError as error:
             raise self._timeouts.passed(phase, self._pool.origin.label) from error
 

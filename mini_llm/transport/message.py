@@ -13,21 +13,24 @@ MAX_HEAD = 32 * 1024
 MAX_FIELDS = 100
 
 
+# The names of fields as they come, and in lower case: the same few again and again.
+_LOWER: dict[bytes, str] = {}
+_MOST_NAMES = 1000
+
+
 class Headers:
     """The fields of an answer's head, in the order they came; names in lower case."""
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_fields", "_first")
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
         self._fields = tuple(fields)
+        self._first = dict(reversed(self._fields))
 
     def get(self, name: str, default: str = "") -> str:
         """Return the first value called *name*, in any case."""
-        wanted = name.lower()
-        for key, value in self._fields:
-            if key == wanted:
-                return value
-        return default
+        value = self._first.get(name)
+        return self._first.get(name.lower(), default) if value is None else value
 
     def items(self) -> tuple[tuple[str, str], ...]:
         """Return every field; a name may occur more than once."""
@@ -52,6 +55,7 @@ class Message:
         "_parser",
         "_parts",
         "_problem",
+        "_size",
         "_until_eof",
         "began",
         "complete",
@@ -74,7 +78,8 @@ class Message:
         self._overhead = 0  # bytes since the last one of the body: head, framing, trailers
         self._problem = ""
         self._parts: list[bytes] = []
-        self._fields: list[tuple[bytes, bytes]] = []
+        self._fields: list[tuple[str, str]] = []
+        self._size = 0  # of these fields
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes | memoryview) -> None:
@@ -125,7 +130,8 @@ class Message:
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self._fields) >= MAX_FIELDS:
             self._refuse(f"more than {MAX_FIELDS} header fields")
-        self._fields.append((name, value))
+        self._size += len(name) + len(value) + 4
+        self._fields.append((_LOWER.get(name) or _lower(name), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         assert self._parser is not None
@@ -133,11 +139,12 @@ class Message:
         if status < 100 or status == 101:
             self._refuse(f"status {status}, which was not asked for")
         fields, self._fields = self._fields, []  # trailers are counted anew, and dropped
-        if sum(len(name) + len(value) + 4 for name, value in fields) > MAX_HEAD:
+        if self._size > MAX_HEAD:
             self._refuse(f"a head of more than {MAX_HEAD // 1024} KiB")
+        self._size = 0
         if status < 200:
             return
-        self.headers = Headers([(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in fields])
+        self.headers = Headers(fields)
         self._frame(status)
         self.status = status
 
@@ -174,3 +181,10 @@ class Message:
         """Stop the parser from inside one of its calls; `feed` turns this into a ProtocolError."""
         self._problem = problem
         raise ValueError(problem)
+
+
+def _lower(name: bytes) -> str:
+    text = name.decode("latin-1").lower()
+    if len(_LOWER) < _MOST_NAMES:
+        _LOWER[name] = text
+    return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -20,6 +21,43 @@ class Limits(NamedTuple):
     idle_age: float = 30.0
 
 
+class Places:
+    """How many exchanges may run at once; those beyond wait their turn."""
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def take(self) -> bool:
+        """Take a place, if one is free."""
+        if self._free <= 0:
+            return False
+        self._free -= 1
+        return True
+
+    async def wait(self) -> None:
+        """Wait for a place and take it."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self.leave()  # it was given to us all the same
+            else:
+                self._waiting.remove(waiter)
+            raise
+
+    def leave(self) -> None:
+        """Give a place back, to who waits longest."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self._free += 1
+
+
 class Pool:
     """Hand out the connection that rested least: the oldest then die of age, and few stay."""
 
@@ -28,7 +66,7 @@ class Pool:
         self.proxy = proxy
         self.prefix = request.prefix(origin, proxy)
         self.fixed = request.fixed(origin, proxy)
-        self.places = asyncio.Semaphore(limits.open)
+        self.places = Places(limits.open)
         self._limits = limits
         self._now = now
         self._idle: list[Connection] = []
@@ -51,7 +89,7 @@ class Pool:
 
     def give_back(self, connection: Connection) -> None:
         """End a connection's exchange, and keep it if another can follow."""
-        self.places.release()
+        self.places.leave()
         if not connection.release():
             return
         if self._closed:

@@ -26,7 +26,8 @@ class Response:
         self._pool = pool
         self._connection: Connection | None = connection
         self._message = message
-        self._encoding = message.headers.get("content-encoding").strip().lower()
+        encoding = message.headers.get("content-encoding")
+        self._encoding = encoding.strip().lower() if encoding else ""
         self._inflater: Inflater | None = None
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
@@ -36,6 +37,9 @@ class Response:
 
     async def read(self, limit: int = MAX_BODY) -> bytes:
         """Return the rest of the body; raise ProtocolError if that is more than *limit* bytes."""
+        message = self._message
+        if message.complete and not self._encoding and message.size <= limit and self._connection is not None:
+            return message.take()  # it is all here
         parts: list[bytes] = []
         size = 0
         while data := await self._next():
