@@ -25,7 +25,9 @@ from mini_llm.memory import Memo
 
 LARGEST_BATCH = 1024
 MOST_WAITING = 10_000
-LINGER_SECONDS = 0.005  # a row waits so long for company
+LINGER_SECONDS = 0.005  # a row waits so long for company,
+LONGEST_LINGER_SECONDS = 0.05  # or so long, where that brings
+COMPANY = 4  # rows
 RETRY_SECONDS = 0.5
 ROUND_SECONDS = 5.0  # between two looks at what was set aside, while anything is
 GRACE_SECONDS = 60.0  # that a reservation outlives its attempt's deadline
@@ -59,11 +61,9 @@ class Writer:
         self,
         open_book: Callable[[], Book],
         *,
-        linger: float = LINGER_SECONDS,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open_book = open_book
-        self._linger = linger
         self._now = now
         self._book: Book | None = None
         self._claim: Claim | None = None
@@ -81,7 +81,8 @@ class Writer:
         self._lock = threading.Lock()
         self._writing = threading.Lock()  # held while the book is opened, written or closed
         self._open: dict[str, float] = {}  # reservation → when it is over
-        self._round = self._now()
+        self._round = self._since = self._now()
+        self._written = 0
 
     @property
     def trouble(self) -> str:
@@ -163,8 +164,15 @@ class Writer:
                 self._rest(ROUND_SECONDS if self._open else None)
             self._idle = False
         if not self._urgent and len(self._handed) < LARGEST_BATCH:
-            self._rest(self._linger)
+            self._rest(self._linger())
         self._urgent = False
+
+    def _linger(self) -> float:
+        """Return how long to wait for more rows: longer when they come fast, for each batch costs as much as 5 rows."""
+        now = self._now()
+        rate = self._written / max(now - self._since, 1e-6)
+        self._written, self._since = 0, now
+        return LONGEST_LINGER_SECONDS if rate * LONGEST_LINGER_SECONDS >= COMPANY else LINGER_SECONDS
 
     def _rest(self, seconds: float | None) -> None:
         if not self._ending:
@@ -181,6 +189,7 @@ class Writer:
         try:
             with self._writing:
                 outcomes = self._write_batch(asked)
+            self._written += len(self._unwritten)
             self._unwritten, self._failure = [], None
         except Exception as error:  # whatever the database does, requests go on and `trouble` tells
             self._failure = error
@@ -189,6 +198,7 @@ class Writer:
             voids = [Void(_name(each.hold)) for each in asked]  # a commit may fail, and be there all the same
             self._unwritten = [*(item for item in self._unwritten if not isinstance(item, Asked)), *voids]
         _answer(zip(asked, outcomes, strict=True))
+        self._tidy()
 
     def _write_batch(self, asked: Sequence[Asked]) -> Sequence[Outcome]:
         book = self._book
@@ -211,6 +221,11 @@ class Writer:
         except Exception:
             self._close_book()  # the file may be another when we try again
             raise
+
+    def _tidy(self) -> None:
+        with self._writing, suppress(Exception):  # the next write tells what is wrong
+            if self._book is not None:
+                self._book.tidy()
 
     def _batch(self, asked: Sequence[Asked]) -> Batch:
         now = self._now()

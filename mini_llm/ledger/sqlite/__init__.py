@@ -39,6 +39,7 @@ Durability = Literal["process", "power"]
 BUSY_MS = 5000
 FLUSH_SECONDS = 1.0  # between two writes that outlive a power cut, where only the process's end has to be outlived
 LOOK_SECONDS = 1.0  # between two looks whether the file is still where it was
+LOG_PAGES = 1000
 ROLL = 4096  # rows that are summed in one go
 MOST_REMEMBERED = 20_000
 
@@ -103,7 +104,9 @@ class SQLiteBook:
         except BaseException:
             self._connection.close()
             raise
+        self._log_pages = 0
         self._rows = Rows(self._connection)
+        self._unrolled = self._connection.execute(UNROLLED).get
         self._holding = Holding(self._connection, self._rows)
 
     def claim(self) -> Owner:
@@ -138,10 +141,19 @@ class SQLiteBook:
             if batch.memos:
                 self._connection.executemany(REMEMBER, batch.memos)
                 self._connection.execute(FORGET, (time.time(), MOST_REMEMBERED))
-            if plain and self._connection.execute(UNROLLED).get >= ROLL:
+            self._unrolled += len(batch.entries)
+            if self._unrolled >= ROLL:
                 self._connection.execute(ROLL_UP)
                 self._connection.execute(MARK)
+                self._unrolled = 0
         return outcomes
+
+    def tidy(self) -> None:
+        """Fold the log into the file when it has grown. Apart from `write`, so that nobody waits for it."""
+        if self._log_pages >= LOG_PAGES:
+            with self._told("written"):
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._log_pages = 0
 
     def recover(self, owner: str = "") -> int:
         """Settle as `unknown` what processes left open that have ended; return how many. *owner* is our own."""
@@ -198,11 +210,18 @@ class SQLiteBook:
             return
         self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
         self._connection.pragma("synchronous", 2 if self._durable else 1)
+        # Without this a statement is planned anew whenever a value is bound to it: 18 µs instead of 3.
+        self._connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+        self._connection.set_wal_hook(self._note_log)
         schema.prepare(self._connection, self._file)
         if check:
             found = self._connection.execute("PRAGMA quick_check(1)").get
             if found != "ok":
                 raise LedgerError(f"the ledger {self._file} is damaged: {found}", hint=MEND)
+
+    def _note_log(self, _: apsw.Connection, __: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
 
     @contextmanager
     def _transaction(self, *, urgent: bool) -> Iterator[None]:

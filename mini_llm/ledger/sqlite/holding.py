@@ -1,7 +1,8 @@
 """Set money aside, settle it, give it back: each is one conditional UPDATE a budget, inside the caller's transaction.
 
 A budget's window is one row of `budget`. `settled` is the sum of its `charge` rows (entry 0 is what was spent before
-the window's row was made); `reserved` is the sum of the open reservations that name it. All amounts are nano-dollars.
+the window's row was made); `reserved` is the sum of the open reservations that name it. A reservation that was settled
+or given back is gone; one that expired stays, for its attempt may yet be told. All amounts are nano-dollars.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ RESERVE = "UPDATE budget SET reserved = reserved + ?1 WHERE id = ?2 AND settled 
 SETTLE = "UPDATE budget SET reserved = reserved - ?1, settled = min(settled + ?2, 8000000000000000000) WHERE id = ?3"
 ADD = "INSERT INTO reservation (id, owner, state, nanos, budgets, entry) VALUES (?, ?, 'open', ?, ?, ?)"
 FIND = "SELECT state, nanos, budgets, entry FROM reservation WHERE id = ?"
-CLOSE = "UPDATE reservation SET state = ? WHERE id = ? AND state = ?"
+REMOVE = "DELETE FROM reservation WHERE id = ?"
+GIVE_UP = "UPDATE reservation SET state = 'expired' WHERE id = ? AND state = 'open'"
 WITHOUT_RESERVATION = """
 SELECT id FROM budget
 WHERE starts <= ?1 AND ?1 < ends AND (scope = 'all' OR scope = 'tool:' || ?2 OR scope = 'key:' || ?3)
@@ -72,7 +74,9 @@ class Holding:
         found = self._connection.execute(FIND, (name,)).get
         if found is not None:
             state, nanos, _, _ = found
-            return Held(name, nanos) if state == "open" else LedgerError(f"the reservation {name} is {state} already")
+            return Held(name, nanos) if state == "open" else LedgerError(f"the reservation {name} has expired")
+        if self._entry(hold.entry, 0) is not None:
+            return LedgerError(f"the reservation {name} is settled already")
         windows = [(limit, *self._window(limit, window)) for limit, window in hold.limits]
         asked = granted = min(hold.nanos, LARGEST)
         for limit, _, standing in windows:
@@ -99,22 +103,22 @@ class Holding:
             self.write([entry])
             return
         state, nanos, budgets, skeleton = found
-        if state == "settled":
-            return
-        self._connection.execute(CLOSE, ("settled", entry.reservation, state))
-        held = nanos if state == "open" else 0
-        cost = nanos if entry.cost_nanos is None else entry.cost_nanos
+        self._connection.execute(REMOVE, (entry.reservation,))
         if state == "expired":
             self._correct(entry, _read(skeleton), orjson.loads(budgets))
         else:
             self._rows.insert([entry])
-            self._charge(orjson.loads(budgets), self._entry(entry, 0), held, cost)
+            if self._connection.changes():
+                cost = nanos if entry.cost_nanos is None else entry.cost_nanos
+                self._charge(orjson.loads(budgets), self._connection.last_insert_rowid(), nanos, cost)
+            else:  # written before without its reservation, and charged then
+                self._charge(orjson.loads(budgets), None, nanos, 0)
 
     def void(self, name: str) -> None:
         """Give back what was set aside for an attempt that was never sent."""
         found = self._connection.execute(FIND, (name,)).get
         if found is not None and found[0] == "open":
-            self._connection.execute(CLOSE, ("void", name, "open"))
+            self._connection.execute(REMOVE, (name,))
             for budget in orjson.loads(found[2]):
                 self._connection.execute(SETTLE, (found[1], 0, budget))
 
@@ -124,7 +128,7 @@ class Holding:
         if found is None or found[0] != "open":
             return
         _, nanos, budgets, skeleton = found
-        self._connection.execute(CLOSE, ("expired", name, "open"))
+        self._connection.execute(GIVE_UP, (name,))
         entry = _read(skeleton)
         self._rows.insert([entry])
         cost = nanos if entry.cost_nanos is None else entry.cost_nanos

@@ -144,6 +144,8 @@ def _raw(usage: Usage) -> str | None:
 
 def cleaned(entry: Entry) -> Entry:
     """Return *entry* with texts that a database takes."""
+    if all(value.isascii() for value in entry if isinstance(value, str)):
+        return entry
     return Entry._make(_text(value) if isinstance(value, str) else value for value in entry)
 
 

@@ -139,7 +139,6 @@ CREATE TABLE reservation (
   budgets TEXT NOT NULL,
   entry TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX reservation_open ON reservation (owner) WHERE state = 'open';
 """
 MEMORY = """
 CREATE TABLE memory (key BLOB PRIMARY KEY, value BLOB NOT NULL, expires REAL NOT NULL) STRICT, WITHOUT ROWID;
