@@ -74,7 +74,7 @@ class World:
     def client(self, sleep: Callable[[float], Awaitable[None]] | None = None) -> AsyncClient:
         """Return a client whose retries do not wait (or wait by *sleep*); to be used inside one event loop."""
         runtime = self.runtime
-        for part in ("upstream", "dispatch"):
+        for part in ("transport", "signers", "upstream", "dispatch"):
             runtime.__dict__.pop(part, None)
         runtime.dispatch = Dispatch(
             runtime.router,

@@ -92,7 +92,8 @@ def remove(ctx: typer.Context, name: Name) -> None:
     settings = runtime.loaded.config.providers.get(name)
     if settings is None or not remove_value(runtime.loaded.paths, join(("providers", name))):
         raise UnknownModelError(f"{name} is not in the config", hint="`mini-llm providers list` shows what is")
-    forgotten = bool(settings.api_key) and runtime.credentials.forget(settings.api_key)
+    keys = [key for key in (settings.api_key, *settings.api_keys) if key]
+    forgotten = any([runtime.credentials.forget(key) for key in keys])
     flags(ctx).say(f"removed {name}{' and its stored key' if forgotten else ''}")
     for alias, route in runtime.loaded.config.aliases.items():
         if any(target.startswith(f"{name}/") for target in route.targets):

@@ -22,9 +22,10 @@ def described(runtime: Runtime, name: str) -> dict[str, Any]:
     try:
         provider = runtime.registry.get(name)
         row |= {"base_url": provider.base_url, "dialect": provider.dialect}
-        reference = runtime.registry.key_reference(provider)
-        row["key"] = runtime.credentials.describe(reference) if reference else "none needed"
-        if reference:
+        references = [key for key in runtime.registry.key_references(provider) if key]
+        places = dict.fromkeys(runtime.credentials.describe(reference) for reference in references)
+        row["key"] = ", ".join(places) or "none needed"
+        for reference in references:
             _find(runtime, reference, provider.base_url)
     except MiniLLMError as error:
         row |= {"health": error.message, "usable": False, "mend": error.hint}

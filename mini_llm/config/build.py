@@ -67,14 +67,16 @@ def _gateway(told: Mapping[str, Any]) -> Gateway:
     return Gateway(
         hosts=tuple(told.get("hosts", ())),
         origins=tuple(told.get("origins", ())),
-        **_only(told, host="host", port="port", apiKey="api_key"),
+        **_only(told, host="host", port="port", apiKey="api_key", otel="otel"),
     )
 
 
 def _provider(told: Mapping[str, Any]) -> ProviderSettings:
     names = {"apiKey": "api_key", "baseUrl": "base_url", "keyEnv": "key_env"}
     names |= {name: name for name in ("dialect", "auth", "enabled", "headers")}
-    return ProviderSettings(models=tuple(told.get("models", ())), **_only(told, **names))
+    return ProviderSettings(
+        api_keys=tuple(told.get("apiKeys", ())), models=tuple(told.get("models", ())), **_only(told, **names)
+    )
 
 
 def _route(told: object, usual: Timeouts) -> Route:
@@ -84,6 +86,7 @@ def _route(told: object, usual: Timeouts) -> Route:
         targets_of(told),
         timeouts=_timeouts(told["timeouts"], usual) if "timeouts" in told else None,
         **_only(told, strategy="strategy", recovery="recovery", wallet="wallet", maxAttempts="max_attempts"),
+        **_only(told, afterRefusal="after_refusal"),
     )
 
 

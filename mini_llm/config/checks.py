@@ -233,6 +233,14 @@ def _secret(key: Key, given: object) -> str:
     return "is a key with a blank in it" if re.search(r"\s", given) else ""
 
 
+def _secrets(key: Key, given: object) -> str:
+    if not isinstance(given, list):
+        return f"must be a list of keys, not {_told(given)}"
+    if len(given) > MOST:
+        return f"is longer than {MOST} items"
+    return next(filter(None, (_secret(key, one) for one in given)), "")
+
+
 def _header(key: Key, given: object) -> str:
     if problem := _text(key, given):
         return problem
@@ -260,6 +268,7 @@ _KINDS: Mapping[str, Callable[[Key, object], str]] = {
     "money": _money,
     "address": _address,
     "secret": _secret,
+    "secrets": _secrets,
     "header": _header,
 }
 

@@ -39,7 +39,7 @@ def parse_value(key: str, text: str) -> object:
             return jsonc.parse(text).plain()
         except jsonc.SyntaxProblem as problem:
             raise UsageError(f"the value for {key} is not JSON: {problem.what}") from None
-    if setting.kind in ("targets", "texts"):
+    if setting.kind in ("targets", "texts", "secrets"):
         return [part.strip() for part in text.split(",")]
     return environment.typed(setting, text)
 

@@ -18,6 +18,7 @@ Kind: TypeAlias = Literal[
     "money",
     "address",
     "secret",  # a reference, or a plain key
+    "secrets",
     "header",  # may hold a secret
 ]
 
@@ -46,6 +47,8 @@ class Key(NamedTuple):
 def _provider(prefix: str) -> tuple[Key, ...]:
     return (
         Key(f"{prefix}.apiKey", "secret", "Its key: keyring:NAME, ${VARIABLE}, env:NAME, file:PATH or cmd:PROGRAM"),
+        Key(f"{prefix}.apiKeys", "secrets", "Several keys, used in turn; one that is refused or used up rests"),
+        Key(f"{prefix}.apiKeys.*", "secret", "One of the keys"),
         Key(f"{prefix}.baseUrl", "address", "Where its API lives, version included"),
         Key(f"{prefix}.dialect", "choice", "The API it speaks", choices=DIALECTS),
         Key(f"{prefix}.models", "texts", "Model names to offer beside those of the catalogue"),
@@ -118,6 +121,7 @@ KEYS: tuple[Key, ...] = (
     Key("aliases.*", "route", "A model, a list (first choice, then fallbacks), or a route"),
     Key("aliases.*.targets", "targets", "First choice, then fallbacks"),
     Key("aliases.*.wallet", "choice", "Whether the wallet stands last in this route", None, ("last", "never")),
+    Key("aliases.*.afterRefusal", "choice", "Whether a content filter's refusal is final", None, ("stop", "next")),
     *_routing("aliases.*", defaults=False),
     Key("default", "text", "The model, alias or route used when none is named", ""),
     Key("routing", "object", "How targets are ordered and tried"),
@@ -132,6 +136,7 @@ KEYS: tuple[Key, ...] = (
     Key("gateway.apiKey", "secret", "A key of your own that callers may use; needed where other machines can connect"),
     Key("gateway.hosts", "texts", "Names it is called by from elsewhere, with a port or without"),
     Key("gateway.origins", "texts", "Web pages that may call it, such as https://chat.example.com"),
+    Key("gateway.otel", "address", "Where traces go: an OTLP collector, such as http://localhost:4318"),
     Key("history", "boolean", "Keep prompts and answers", False),
     Key("prices", "object", "Prices that replace the catalogue's"),
     Key("prices.*", "object", "US dollars a million tokens, for one provider/model"),

@@ -63,6 +63,7 @@ _KINDS: Mapping[str, Callable[[Branch], dict[str, Any]]] = {
     "text": lambda _: {"type": "string"},
     "header": lambda _: {"type": "string"},
     "secret": lambda _: {"type": "string"},
+    "secrets": lambda branch: {"type": "array", "items": _branch(branch.below["*"])},
     "address": lambda _: {"type": "string", "pattern": r"^(https?|http\+unix)://|^\$?\{"},
     "choice": lambda branch: {"enum": list(branch.key.choices)},
     "boolean": lambda _: {"type": "boolean"},

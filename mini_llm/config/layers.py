@@ -193,6 +193,8 @@ def _secrets_in(layer: Layer) -> list[str]:
 
 
 def _is_plain_key(path: Path, value: object) -> bool:
+    if path[-1] == "apiKeys" and isinstance(value, list):
+        return any(_is_plain_key((*path[:-1], "apiKey"), one) for one in value)
     return path[-1] == "apiKey" and isinstance(value, str) and bool(value) and not is_reference(value)
 
 

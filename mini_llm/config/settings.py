@@ -26,6 +26,7 @@ class Route(NamedTuple):
     strategy: str = ""
     recovery: str = ""
     wallet: Literal["last", "never"] = "last"
+    after_refusal: Literal["stop", "next"] = "stop"
     max_attempts: int | None = None
     timeouts: Timeouts | None = None
 
@@ -47,6 +48,7 @@ class Gateway(NamedTuple):
     api_key: str = ""
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
+    otel: str = ""
 
     def __repr__(self) -> str:
         return f"Gateway(host={self.host!r}, port={self.port}, hosts={self.hosts}, origins={self.origins})"
@@ -73,6 +75,7 @@ class ProviderSettings:
     """What the user says of one provider; all of it optional."""
 
     api_key: str = field(default="", repr=False)
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
     base_url: str = ""
     dialect: str = ""
     models: tuple[str, ...] = ()

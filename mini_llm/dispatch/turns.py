@@ -57,7 +57,6 @@ class Turns:
             if credential is None and others:
                 continue
             self._left = others
-            self._router.rotate(choice)
             return self._turn(choice, credential or self._last_resort(choice))
         return None
 
@@ -97,6 +96,7 @@ class Turns:
 
     def _turn(self, choice: Choice, credential: Credential) -> Turn:
         self.number += 1
+        self._router.rotate(choice, credential)
         return Turn(self.number, choice, credential, others=self._any_well(self._left))
 
     def _last_resort(self, choice: Choice) -> Credential:

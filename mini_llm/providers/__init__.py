@@ -190,7 +190,7 @@ class Registry:
             base_url = _moved(base_url, host)
         if problem := check_url(base_url):
             raise ConfigError(f"the address of {name}, {base_url!r}, {problem}")
-        if path is None and "api_key" not in table:
+        if path is None and not table.keys() & {"api_key", "api_keys"}:
             table["local"] = urlsplit(base_url).hostname in LOOPBACK
         table["continues"] = Continues.of(table.get("continues", EMPTY))
         lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
@@ -239,9 +239,11 @@ def _merged(table: dict[str, Any], settings: ProviderSettings) -> dict[str, Any]
         table["key_env"] = [settings.key_env]
     if settings.api_key:
         table["api_key"] = settings.api_key
+    if settings.api_keys:
+        table["api_keys"] = list(settings.api_keys)
     if settings.auth:
         table["auth"] = settings.auth
-    elif (settings.api_key or settings.key_env) and table.get("auth") in ("none", *SIGNED):
+    elif (settings.api_key or settings.api_keys or settings.key_env) and table.get("auth") in ("none", *SIGNED):
         table["auth"] = "bearer"  # a key of the user's own takes the place of what needs none
     table["models"] = list(dict.fromkeys([*settings.models, *table.get("models", ())]))
     table["headers"] = {**table.get("headers", {}), **settings.headers}

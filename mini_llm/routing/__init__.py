@@ -118,10 +118,10 @@ class Router:
             self._rotations[provider] = int(self._draw() * count)
         return self._rotations[provider] % count
 
-    def rotate(self, choice: Choice) -> None:
-        """Note that one of several keys is used, so that the next comes after it."""
+    def rotate(self, choice: Choice, credential: Credential) -> None:
+        """Note that *credential* is used: the one after it comes next."""
         if len(choice.credentials) > 1:
-            self._rotations[choice.target.provider] = self.rotation(choice) + 1
+            self._rotations[choice.target.provider] = choice.credentials.index(credential) + 1
 
     def _planned(self, name: str) -> _Plan:
         """Work out what *name* means."""
@@ -146,6 +146,7 @@ class Router:
             max_attempts=(route.max_attempts if route and route.max_attempts else routing.max_attempts),
             timeouts=(route.timeouts if route and route.timeouts else routing.timeouts),
             recovery=(route.recovery if route else "") or routing.recovery,
+            past_refusal=route is not None and route.after_refusal == "next",
         )
         limits = tuple(self._limits(choice.target) for choice in choices)
         plan = _Plan(
