@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import secrets
 from collections.abc import Mapping
 
 import orjson
@@ -94,9 +93,7 @@ class App:
 
     def _begin(self, request: Request) -> Exchange:
         calls = self.gateway.calls
-        exchange = Exchange(
-            f"ml-{secrets.token_hex(12)}", request.method, request.path, started=calls.clock(), peer=request.peer
-        )
+        exchange = Exchange(calls.new_id(), request.method, request.path, started=calls.clock(), peer=request.peer)
         request.id = exchange.id
         exchange.caller, exchange.tool = request.caller
         exchange.request_bytes = len(request.body)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -58,8 +60,14 @@ class Calls:
 
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
+        self._process = os.urandom(8).hex()
+        self._numbers = itertools.count(1)
         self.live: dict[str, Exchange] = {}
         self.recent: deque[Exchange] = deque(maxlen=MOST_RECENT)
+
+    def new_id(self) -> str:
+        """Return a name that no other request has, of this process or another."""
+        return f"ml-{self._process}{next(self._numbers):08x}"
 
     def begin(self, exchange: Exchange) -> None:
         """Note that *exchange* runs."""

@@ -265,6 +265,8 @@ async def _gathered(deltas: AsyncIterable[Delta], gatherer: Gatherer) -> AsyncGe
 
 def _seconds(text: str) -> float | None:
     """Return what a caller allows for the whole call; None if it says nothing that makes sense."""
+    if not text:
+        return None
     try:
         seconds = float(text)
     except ValueError:

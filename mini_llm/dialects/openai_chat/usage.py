@@ -14,16 +14,23 @@ def decode_usage(raw: object, body: Json = loose.NOTHING) -> Usage | None:
     inside = loose.object_of(raw.get("prompt_tokens_details"))
     outside = loose.object_of(raw.get("completion_tokens_details"))
     prompt, completion = loose.count(raw.get("prompt_tokens")), loose.count(raw.get("completion_tokens"))
+    total = loose.count(raw.get("total_tokens"))
     sound = loose.count(inside.get("audio_tokens"))
-    if sound > prompt and loose.count(raw.get("total_tokens")) == prompt + completion + sound:
+    if sound > prompt and total == prompt + completion + sound:
         prompt += sound  # Mistral leaves the sound out of `prompt_tokens`
     # Azure's Grok counts more cached tokens than the prompt has: a part is never more than the whole.
-    read = min(_some(inside.get("cached_tokens"), *map(raw.get, _CACHE_READ)), prompt)
-    written = min(_some(inside.get("cache_write_tokens"), raw.get("cache_creation_input_tokens")), prompt - read)
-    long = min(loose.count(loose.object_of(raw.get("cache_creation")).get("ephemeral_1h_input_tokens")), written)
-    reasoning = _some(outside.get("reasoning_tokens"), raw.get("reasoning_tokens"))
+    read = min(loose.count(inside.get("cached_tokens")), prompt)
+    written = long = 0
+    reasoning = loose.count(outside.get("reasoning_tokens"))
+    if not raw.keys() <= _USUAL or not inside.keys() <= _USUAL_INSIDE:
+        read = min(read or _some(*map(raw.get, _CACHE_READ)), prompt)
+        written = _some(inside.get("cache_write_tokens"), raw.get("cache_creation_input_tokens"))
+        written = min(written, prompt - read)
+        long = loose.count(loose.object_of(raw.get("cache_creation")).get("ephemeral_1h_input_tokens"))
+        long = min(long, written)
+        reasoning = reasoning or loose.count(raw.get("reasoning_tokens"))
     # Some leave the reasoning out of `completion_tokens` (xAI, Gemini): then only the total shows it.
-    hidden = max(loose.count(raw.get("total_tokens")) - prompt - completion, 0) if completion else 0
+    hidden = max(total - prompt - completion, 0) if completion else 0
     if reasoning > completion + hidden:  # Vercel's gateway leaves it out of the total as well, and charges it
         hidden = reasoning
     return Usage(
@@ -41,6 +48,11 @@ def decode_usage(raw: object, body: Json = loose.NOTHING) -> Usage | None:
     )
 
 
+# What nearly every provider sends; where there is more, the other names are looked for.
+_USUAL = frozenset({
+    "prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details",
+})  # fmt: skip
+_USUAL_INSIDE = frozenset({"cached_tokens", "audio_tokens", "text_tokens", "image_tokens"})
 _CACHE_READ = ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens")
 
 
