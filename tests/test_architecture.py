@@ -36,6 +36,7 @@ DOORS = {
     "httptools": ("transport", "gateway/connection"),  # llhttp, on both sides
     "httpx": ("wallet", "catalogue"),
     "keyring": ("credentials",),
+    "opentelemetry": ("gateway/otel",),
     "orjson": ("",),  # JSON is everywhere
     "platformdirs": ("config",),
     "rich": ("cli",),

@@ -19,6 +19,7 @@ from mini_llm.gateway.calls import Calls
 from mini_llm.gateway.connection import Limits, Server
 from mini_llm.gateway.guard import Guard, hosts
 from mini_llm.gateway.listener import Listener
+from mini_llm.gateway.observation import Observation
 from mini_llm.gateway.state import Gateway
 from mini_llm.gateway.tokens import SHAPE, Caller, Tokens, digest
 from mini_llm.runtime import Runtime
@@ -85,6 +86,8 @@ class Service:
 
     async def run(self, ready: Callable[[], None] | None = None) -> None:
         """Accept connections, call *ready*, serve; once stopped, let what runs end and write the last rows."""
+        observation = Observation(self.gateway)
+        observation.start()
         self._listener.start()
         sweeping = asyncio.create_task(self._sweep())
         try:
@@ -95,6 +98,7 @@ class Service:
             await self._drain()
             sweeping.cancel()
             await self._close()
+            await observation.close()
 
     def stop(self) -> None:
         """Take no new work, let streams end within 30 s; a second call gives them 2 s."""
@@ -102,12 +106,12 @@ class Service:
         self._end = min(self._end, now + HURRY_SECONDS) if self._stopped.is_set() else now + DRAIN_SECONDS
         self._stopped.set()
 
-    def listen_to_signals(self, reload: Callable[[], None] | None = None) -> None:
-        """Stop at SIGTERM, Ctrl-C and their like; *reload* at SIGHUP."""
-        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
-            _on_signal(name, self.stop)
-        if reload is not None:
-            _on_signal("SIGHUP", reload)
+    def listen_to_signals(self, hangup: Callable[[], None], *, alone: bool = True) -> None:
+        """Stop at SIGTERM, and at Ctrl-C unless an overseer hears it for us; call *hangup* at SIGHUP."""
+        _on_signal("SIGTERM", self.stop)
+        _on_signal("SIGHUP", hangup)
+        for name in ("SIGINT", "SIGBREAK"):
+            _on_signal(name, self.stop if alone else lambda: None)
 
     async def _sweep(self) -> None:
         while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Literal, NamedTuple
 
+from mini_llm.gateway.access_log import AccessLog
 from mini_llm.gateway.calls import Calls, Exchange
 from mini_llm.gateway.guard import Guard
 from mini_llm.gateway.metrics import Metrics
@@ -30,6 +31,7 @@ class Gateway:
         self.calls = calls
         self.metrics = Metrics()
         self.heartbeat = Heartbeat()
+        self.log: AccessLog | None = None
         self.observers: list[Callable[[Exchange], None]] = [self.metrics]
         self.draining = False
         self.closing = False
