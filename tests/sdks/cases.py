@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from mini_llm import dialects, errors
-from mini_llm.errors import MiniLLMError
+from mini_llm.errors import MiniLLMError, TruncatedError
 from mini_llm.types import Delta
-from tests.dialects import reading, targets
+from tests.dialects import breaking, reading, targets
 from tests.dialects.reading import Meaning
 from tests.sdks.replay import Reply
 
@@ -36,6 +36,8 @@ ERRORS: tuple[MiniLLMError, ...] = (
     errors.ContentFilterError("flagged"),
     errors.AllTargetsFailedError([errors.RateLimitError("slow"), errors.ServerError("broken")]),
 )
+# Whose streams their SDKs understand word for word.
+VENDORS = ("openai", "anthropic", "google")
 
 
 class Case(NamedTuple):
@@ -62,7 +64,7 @@ def cases() -> list[Case]:
     recordings = list({item.name: item for item in both}.values())
     if not recordings:
         return []
-    return [*_answers(recordings), *_errors(recordings), *_broken_streams(recordings)]
+    return [*_answers(recordings), *_continued(recordings), *_errors(recordings), *_broken_streams(recordings)]
 
 
 def _answers(recordings: list[Recording]) -> Iterator[Case]:
@@ -80,6 +82,27 @@ def _answers(recordings: list[Recording]) -> Iterator[Case]:
                 reply = Reply(json.dumps(dialects.get(name).encode_response(response)).encode())
                 case = Case(recording.name, name, "answers", reply, reading.meaning(response))
             yield case._replace(translated=name != recording.dialect)
+
+
+def _continued(recordings: list[Recording]) -> Iterator[Case]:
+    """Break off each stream of the vendors' own, early, in the middle and late, and write a rest after it."""
+    for recording in recordings:
+        if not isinstance(recording, reading.Recording) or not recording.streams or reading.errs(recording):
+            continue
+        if recording.name.partition("/")[0] not in VENDORS:
+            continue
+        found = list(breaking.breaks(recording, breaking.events_of(recording.dialect, recording.raw)))
+        for at in sorted({0, len(found) // 2, len(found) - 1}) if found else ():
+            events, sent = found[at]
+            try:
+                rest = breaking.rest_of(recording.dialect, sent, events[-4:])
+            except TruncatedError:
+                continue  # broke off in a tool of the provider's own
+            raw = breaking.written_as(recording.dialect, events) + rest
+            meaning = reading.streamed_meaning(reading.decoded(recording.dialect, raw))
+            name = f"{recording.name} continued at {len(events)}"
+            reply = Reply(raw, content_type="text/event-stream")
+            yield Case(name, recording.dialect, "streams", reply, meaning, translated=False)
 
 
 def _errors(recordings: list[Recording]) -> Iterator[Case]:
