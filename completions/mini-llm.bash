@@ -32,7 +32,7 @@ _mini_llm() {
     for ((i = 1; i < ${#typed[@]}; i++)); do
         word=${typed[i]}
         case "$at $word" in
-            ' chat' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' status' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
+            ' chat' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' start' | ' stop' | ' restart' | ' logs' | ' status' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
         esac
     done
     if [[ $now == --*=* ]]; then
@@ -90,6 +90,23 @@ _mini_llm() {
         ' alias remove:--profile') kind='text' ;;
         ' explain:--config') kind='files' ;;
         ' explain:--profile') kind='text' ;;
+        ' start:--host') kind='text' ;;
+        ' start:--port') kind='text' ;;
+        ' start:--workers') kind='text' ;;
+        ' start:--key') kind='text' ;;
+        ' start:--tls-cert') kind='text' ;;
+        ' start:--tls-key') kind='text' ;;
+        ' start:--behind-proxy') kind='text' ;;
+        ' start:--log') kind='text' ;;
+        ' start:--config') kind='files' ;;
+        ' start:--profile') kind='text' ;;
+        ' stop:--config') kind='files' ;;
+        ' stop:--profile') kind='text' ;;
+        ' restart:--config') kind='files' ;;
+        ' restart:--profile') kind='text' ;;
+        ' logs:-n' | ' logs:--lines') kind='text' ;;
+        ' logs:--config') kind='files' ;;
+        ' logs:--profile') kind='text' ;;
         ' status:--config') kind='files' ;;
         ' status:--profile') kind='text' ;;
         ' config:--config') kind='files' ;;
@@ -113,7 +130,7 @@ _mini_llm() {
     esac
     [[ -n $kind ]] || case $at in
         '')
-            kind='words chat models providers alias explain status config completions'
+            kind='words chat models providers alias explain start stop restart logs status config completions'
             [[ $now == -* ]] && kind='words --version --config --profile --quiet --verbose --no-color --help'
             ;;
         ' chat')
@@ -175,6 +192,22 @@ _mini_llm() {
         ' explain')
             kind='models'
             [[ $now == -* ]] && kind='words --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' start')
+            kind='words '
+            [[ $now == -* ]] && kind='words --host --port --workers --detach --key --tls-cert --tls-key --behind-proxy --print-token --json --log --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' stop')
+            kind='words '
+            [[ $now == -* ]] && kind='words --now --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' restart')
+            kind='words '
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' logs')
+            kind='words '
+            [[ $now == -* ]] && kind='words -f --follow -n --lines --config --profile --quiet --verbose --no-color --help'
             ;;
         ' status')
             kind='words '

@@ -2,7 +2,7 @@
 Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     $pages = @{
-        '' = @('words chat models providers alias explain status config completions', 'words --version --config --profile --quiet --verbose --no-color --help')
+        '' = @('words chat models providers alias explain start stop restart logs status config completions', 'words --version --config --profile --quiet --verbose --no-color --help')
         ' chat' = @('words ', 'words -m --model -s --system -a --attach --schema -o --option --json --no-stream --raw --render --reasoning --dry-run --timeout --no-stdin --config --profile --quiet --verbose --no-color --help')
         ' models' = @('words update', 'words -q --query --provider --all --sort --json --config --profile --quiet --verbose --no-color --help')
         ' models update' = @('words ', 'words --from --json --config --profile --quiet --verbose --no-color --help')
@@ -18,6 +18,10 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' alias show' = @('aliases', 'words --json --config --profile --quiet --verbose --no-color --help')
         ' alias remove' = @('aliases', 'words --config --profile --quiet --verbose --no-color --help')
         ' explain' = @('models', 'words --json --config --profile --quiet --verbose --no-color --help')
+        ' start' = @('words ', 'words --host --port --workers --detach --key --tls-cert --tls-key --behind-proxy --print-token --json --log --config --profile --quiet --verbose --no-color --help')
+        ' stop' = @('words ', 'words --now --config --profile --quiet --verbose --no-color --help')
+        ' restart' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
+        ' logs' = @('words ', 'words -f --follow -n --lines --config --profile --quiet --verbose --no-color --help')
         ' status' = @('words ', 'words --json --config --profile --quiet --verbose --no-color --help')
         ' config' = @('words path show get set check schema trust', 'words --config --profile --quiet --verbose --no-color --help')
         ' config path' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
@@ -85,6 +89,24 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' alias remove:--profile' = 'text'
         ' explain:--config' = 'files'
         ' explain:--profile' = 'text'
+        ' start:--host' = 'text'
+        ' start:--port' = 'text'
+        ' start:--workers' = 'text'
+        ' start:--key' = 'text'
+        ' start:--tls-cert' = 'text'
+        ' start:--tls-key' = 'text'
+        ' start:--behind-proxy' = 'text'
+        ' start:--log' = 'text'
+        ' start:--config' = 'files'
+        ' start:--profile' = 'text'
+        ' stop:--config' = 'files'
+        ' stop:--profile' = 'text'
+        ' restart:--config' = 'files'
+        ' restart:--profile' = 'text'
+        ' logs:-n' = 'text'
+        ' logs:--lines' = 'text'
+        ' logs:--config' = 'files'
+        ' logs:--profile' = 'text'
         ' status:--config' = 'files'
         ' status:--profile' = 'text'
         ' config:--config' = 'files'

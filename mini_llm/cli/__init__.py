@@ -17,6 +17,10 @@ COMMANDS = {
     "providers": "Add, test and remove providers",
     "alias": "Give a model, or a chain of models, a short name",
     "explain": "Show where a request for a model would go, and why",
+    "start": "Start the gateway: every provider behind one address",
+    "stop": "End the gateway",
+    "restart": "End the gateway and start it again",
+    "logs": "Show what the gateway wrote",
     "status": "Show on one screen what works and what does not",
     "config": "Read and change settings",
     "completions": "Print or install the completions of your shell",
@@ -35,7 +39,8 @@ mini-llm: one command for every model, with your own keys
 EXIT_CODES = """\
 Exit codes:
   0 done · 1 failed · 2 misused · 4 not signed in, or no key · 5 provider or network
-  6 budget or credits exhausted · 7 unknown model or provider · 8 gateway not running · 130 interrupted"""
+  6 budget or credits exhausted · 7 unknown model or provider · 8 gateway not running
+  69 the gateway's port is in use · 78 it can't be started so · 130 interrupted"""
 
 
 class Commands(frame.Door):

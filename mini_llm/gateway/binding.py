@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from mini_llm.config import Gateway
 from mini_llm.errors import ConfigError, MiniLLMError
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -40,15 +41,26 @@ class PortInUseError(MiniLLMError):
 
 
 class Options(NamedTuple):
-    """What `mini-llm start` was asked for. `key` is a reference to a key of the user's own, "" for none."""
+    """What `mini-llm start` was asked for. "" and -1 leave it to the configuration.
 
-    host: str = "127.0.0.1"
-    port: int = 6464
+    `key` is a reference to a key of the user's own; the others are as on the command line.
+    """
+
+    host: str = ""
+    port: int = -1
     workers: int = 1
     key: str = ""
     tls_cert: str = ""
     tls_key: str = ""
     behind_proxy: tuple[str, ...] = ()
+
+    def over(self, settings: Gateway) -> Options:
+        """Return these options, with the configuration's *settings* where nothing was asked."""
+        return self._replace(
+            host=self.host or settings.host,
+            port=self.port if self.port >= 0 else settings.port,
+            key=self.key or settings.api_key,
+        )
 
 
 class Binding(NamedTuple):
@@ -68,7 +80,7 @@ def check(options: Options) -> Binding:
         if not options.key:
             problems.append(
                 f"{options.host} is open to other machines: give the gateway a key of your own,"
-                " `gateway.key` in the config or --key REFERENCE"
+                " `gateway.apiKey` in the config or --key REFERENCE"
             )
         if not options.tls_cert and not options.behind_proxy:
             problems.append(
@@ -119,7 +131,7 @@ def is_loopback(host: str) -> bool:
 
 
 def most_connections() -> int:
-    """Return how many clients' connections this process has descriptors for, after asking for as many as it may have."""
+    """Return how many clients this process has descriptors for, after asking for as many as it may have."""
     if sys.platform == "win32":
         return 10_000
     import resource  # not there on Windows

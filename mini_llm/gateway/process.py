@@ -35,7 +35,8 @@ class NotRunningError(MiniLLMError):
 class Record(NamedTuple):
     """A gateway that runs. `birth` tells its process from a later one with the same number; `started` is Unix seconds.
 
-    `log` is where a detached one writes, "" for one in a terminal.
+    `log` is where a detached one writes, "" for one in a terminal. `options` are what it was asked for;
+    `workers` are the processes that serve, where they are several.
     """
 
     pid: int
@@ -46,6 +47,7 @@ class Record(NamedTuple):
     log: str
     options: Options
     workers: tuple[int, ...] = ()
+    ready: bool = False
 
     def since(self) -> str:
         """Say when it was started, in this machine's time."""
@@ -149,7 +151,7 @@ def _birth_on_linux(pid: int) -> str:
 
 def _birth_by_ps(pid: int) -> str:
     ps = ["/bin/ps", "-o", "state=,lstart=", "-p", str(pid)]
-    done = subprocess.run(ps, capture_output=True, text=True, check=False, env={"LC_ALL": "C"})
+    done = subprocess.run(ps, capture_output=True, text=True, check=False, env={"LC_ALL": "C"})  # noqa: S603
     state, _, began = done.stdout.strip().partition(" ")
     return "" if state.startswith("Z") else began.strip()
 

@@ -31,11 +31,12 @@ _log = logging.getLogger(__name__)
 class Reload:
     """Give *gateway* a new runtime, and a guard from *guard_of*, whenever the files that it was made from change."""
 
-    def __init__(self, gateway: Gateway, guard_of: Callable[[Runtime], Guard]) -> None:
+    def __init__(self, gateway: Gateway, guard_of: Callable[[Runtime], Guard], seen: Marks | None = None) -> None:
+        """Follow the files from how they were when *seen*; without it, from now on."""
         self._gateway = gateway
         self._guard_of = guard_of
         self._woken = asyncio.Event()
-        self._seen = _marks(gateway.runtime.loaded)
+        self._seen = marks_of(gateway.runtime.loaded) if seen is None else seen
         self.count = 0
 
     def wake(self) -> None:
@@ -50,7 +51,7 @@ class Reload:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._woken.wait()
             self._woken.clear()
-            marks = _marks(self._gateway.runtime.loaded)
+            marks = marks_of(self._gateway.runtime.loaded)
             if marks != self._seen:
                 before, self._seen = self._seen, marks
                 await self._reload(_changed(before, marks))
@@ -106,8 +107,8 @@ class Reload:
                 _log.warning("gateway.%s needs a restart: mini-llm restart", name)
 
 
-def _marks(loaded: Loaded) -> Marks:
-    """Return what tells each file's content from what it held before."""
+def marks_of(loaded: Loaded) -> Marks:
+    """Return what tells the content of each file that counts from what it held before."""
     return {path: mark for path in _files(loaded) if (mark := _mark(path))}
 
 

@@ -1,0 +1,25 @@
+"""`mini-llm restart`: end the gateway and start it again."""
+
+from __future__ import annotations
+
+import typer
+
+from mini_llm.cli.flags import flags
+from mini_llm.cli.frame import Command, new_app
+from mini_llm.cli.help import examples
+from mini_llm.cli.start import detached, tell
+from mini_llm.cli.stop import end
+
+app = new_app()
+
+
+@app.command(cls=Command, epilog=examples("restart"))
+def restart(ctx: typer.Context) -> None:
+    """End the gateway and start it again, detached, as it was asked to start."""
+    from mini_llm.gateway import binding, process
+
+    known = flags(ctx)
+    record = process.need(known.paths().home)
+    binding.check(record.options.over(known.load().config.gateway))  # what is wrong is told while the old one runs
+    end(known)
+    tell(known, detached(known, record.options), print_token=False, as_json=False)

@@ -1,0 +1,163 @@
+"""Start a gateway: check, bind, open what it writes, and only then promise to be there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import NamedTuple
+
+from mini_llm._version import __version__
+from mini_llm.errors import ConfigError
+from mini_llm.gateway import binding, process
+from mini_llm.gateway.binding import Binding, Options, UnfitError
+from mini_llm.gateway.connection import Limits
+from mini_llm.gateway.process import Record
+from mini_llm.gateway.reload import Marks, Reload, marks_of
+from mini_llm.gateway.server import Place, Service, guard_of, open_gateway, run
+from mini_llm.gateway.tokens import Tokens
+from mini_llm.runtime import Runtime
+
+BACKLOG = 2048
+OVERSEER_SECONDS = 1.0
+
+Announce = Callable[[Record], None]
+
+
+class _Opened(NamedTuple):
+    """What a process needs to serve."""
+
+    binding: Binding
+    place: Place
+    sockets: list[socket.socket]
+    limits: Limits
+    seen: Marks
+
+
+def start(runtime: Runtime, options: Options, announce: Announce, *, log: str = "") -> None:
+    """Run a gateway until it is told to stop; *announce* hears when it is ready, and when its workers change.
+
+    Raises UnfitError with everything that is wrong, PortInUseError if it, or another program, is there already.
+    """
+    home = runtime.loaded.paths.home
+    process.check_none(home)
+    opened = _open(runtime, options.over(runtime.loaded.config.gateway))
+    record = _record(opened, options, log)
+    process.claim(home, record)
+
+    def ready(workers: tuple[int, ...] = ()) -> None:
+        serving = record._replace(workers=workers, ready=True)
+        process.claim(home, serving)
+        announce(serving)
+
+    try:
+        if not log and not in_terminal():
+            _write_to_stderr(runtime)
+        if options.workers > 1:
+            _run_several(runtime, opened, ready)
+        else:
+            run(_life(runtime, opened, ready))
+    finally:
+        process.release(home)
+
+
+def _open(runtime: Runtime, options: Options) -> _Opened:
+    Tokens(runtime.loaded.paths.home).main()  # made now, it is no change later
+    seen = marks_of(runtime.loaded)
+    bound = binding.check(options)
+    sockets = binding.bind(options.host, options.port)
+    place = Place(sockets[0].getsockname()[1], options.host, options.key, bound.proxies)
+    try:
+        guard_of(runtime, place)  # a key that can't be found is told now
+    except Exception as error:
+        for sock in sockets:
+            sock.close()
+        if isinstance(error, ConfigError):
+            raise UnfitError(error.problems or [error.message], hint=error.hint) from error
+        raise
+    return _Opened(bound, place, sockets, Limits()._replace(connections=_connections()), seen)
+
+
+def _connections() -> int:
+    return min(binding.most_connections(), Limits().connections)
+
+
+def _record(opened: _Opened, options: Options, log: str) -> Record:
+    pid = os.getpid()
+    url = binding.url(opened.binding.options, opened.place.port)
+    return Record(pid, process.birth(pid), time.time(), url, __version__, log, options)
+
+
+async def _life(runtime: Runtime, opened: _Opened, ready: Callable[[], None], overseer: int = 0) -> None:
+    """Serve. With an *overseer*, end when that process has ended."""
+    runtime.ledger.start()
+    gateway = open_gateway(runtime, opened.place)
+    service = Service(gateway, opened.sockets, limits=opened.limits, tls=opened.binding.tls)
+    reload = Reload(gateway, partial(guard_of, place=opened.place), opened.seen)
+    service.listen_to_signals(service.stop if in_terminal() else reload.wake, alone=not overseer)
+    for sock in opened.sockets:
+        sock.listen(BACKLOG)
+    watching = [asyncio.create_task(reload.watch()), asyncio.create_task(_look_for_word(service, runtime, overseer))]
+    try:
+        await service.run(ready)
+    finally:
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
+
+
+async def _look_for_word(service: Service, runtime: Runtime, overseer: int) -> None:
+    """Stop when the overseer has died, or (on Windows) when `mini-llm stop` left word."""
+    while True:
+        await asyncio.sleep(OVERSEER_SECONDS)
+        if process.told_to_stop(runtime.loaded.paths.home) or (overseer and os.getppid() != overseer):
+            service.stop()
+            return
+
+
+def _run_several(runtime: Runtime, opened: _Opened, ready: Callable[[tuple[int, ...]], None]) -> None:
+    """Let several processes accept on the same sockets."""
+    from mini_llm.gateway.workers import Overseer  # not there on Windows
+
+    for sock in opened.sockets:
+        sock.listen(BACKLOG)
+    overseer = os.getpid()
+
+    def work(serving: Callable[[], None]) -> None:
+        run(_life(runtime, opened, serving, overseer))
+
+    Overseer(opened.binding.options.workers, work, ready, hangup_ends=in_terminal()).run()
+
+
+def in_terminal() -> bool:
+    """Say whether somebody sees what we say: then the end of that terminal is ours, too."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _write_to_stderr(runtime: Runtime) -> None:
+    """Say on stderr, too, what goes to the log: where a container or a service runs us, somebody collects it."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Redacting(runtime.credentials.redact))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    with suppress(AttributeError, ValueError):
+        sys.stderr.reconfigure(errors="backslashreplace", line_buffering=True)  # type: ignore[union-attr]
+
+
+class _Redacting(logging.Formatter):
+    """One line's time, weight and text, without a secret."""
+
+    def __init__(self, redact: Callable[[str], str]) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record."""
+        return self._redact(super().format(record))
