@@ -14,6 +14,7 @@ from mini_llm.config import Loaded, Paths
 from mini_llm.credentials import Credentials
 from mini_llm.dispatch import Dispatch
 from mini_llm.health import Health
+from mini_llm.health.file import HealthFile
 from mini_llm.ledger import Ledger, open_sqlite
 from mini_llm.memory import Memory
 from mini_llm.providers import Registry
@@ -23,7 +24,9 @@ from mini_llm.transport import Resolve, Transport
 from mini_llm.upstream import Upstream
 
 LEDGER_FILE = "ledger.db"
-SHARED = ("credentials", "health", "ledger", "memory", "signers", "transport")  # parts that outlive a reload
+HEALTH_FILE = "health.json"
+# Parts that outlive a reload.
+SHARED = ("credentials", "health", "health_file", "ledger", "memory", "signers", "transport")
 
 
 class Runtime:
@@ -80,8 +83,15 @@ class Runtime:
 
     @cached_property
     def health(self) -> Health:
-        """How the targets fare."""
-        return Health()
+        """How the targets fare, beginning with what the last gateway knew."""
+        health = Health()
+        HealthFile(self.loaded.paths.data / HEALTH_FILE, health, now=self._now).load()
+        return health
+
+    @cached_property
+    def health_file(self) -> HealthFile:
+        """What keeps that for the next process, once it is told to."""
+        return HealthFile(self.loaded.paths.data / HEALTH_FILE, self.health, now=self._now)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -136,6 +146,8 @@ class Runtime:
 
     async def close(self) -> None:
         """Close connections and write what the ledger still holds. Raises LedgerError if rows were lost."""
+        if "health_file" in self.__dict__:
+            await self.health_file.close()
         if "transport" in self.__dict__:
             await self.transport.close()
         if "ledger" in self.__dict__:

@@ -88,6 +88,7 @@ class Service:
         """Accept connections, call *ready*, serve; once stopped, let what runs end and write the last rows."""
         observation = Observation(self.gateway)
         observation.start()
+        self.gateway.runtime.health_file.keep()
         self._listener.start()
         sweeping = asyncio.create_task(self._sweep())
         try:

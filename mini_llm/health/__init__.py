@@ -10,9 +10,10 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from mini_llm.errors import DeadlineError, NetworkError, RateLimitError, UpstreamError
+from mini_llm.types import Json
 
 State = Literal["closed", "open", "half-open"]
 
@@ -26,6 +27,8 @@ COOL_DOWN = 5.0
 LONGEST_COOL_DOWN = 120.0
 LATENCY_SHARE = 0.2
 MOST_KNOWN = 2_000
+MOST_KEPT = 500  # over a restart
+KEPT_FOR = 600.0  # an older breaker says nothing any more
 
 
 @dataclass(slots=True)
@@ -50,6 +53,7 @@ class Health:
         self._records: dict[str, _Record] = {}
         self._resting: dict[str, tuple[float, str]] = {}
         self._draw = draw
+        self.changes = 0  # of what is worth keeping over a restart: grows with each
 
     def state(self, key: str, now: float) -> State:
         """Return the breaker's state; an open one whose pause is over is half-open."""
@@ -92,6 +96,7 @@ class Health:
     def answer(self, key: str, *, first_content: float | None = None) -> None:
         """Note that content came, after so many seconds: a probe has done its work. `succeed` or `fail` follows."""
         record = self._record(key)
+        self.changes += bool(record.opened or record.cool_until)
         record.opened = 0
         record.open_until = record.cool_until = 0.0
         record.probing = False
@@ -116,6 +121,7 @@ class Health:
         if isinstance(error, RateLimitError):
             wait = COOL_DOWN if error.retry_after is None else min(error.retry_after, LONGEST_COOL_DOWN)
             record.cool_until = max(record.cool_until, now + wait)
+            self.changes += 1
         if not error.blame:
             return
         if isinstance(error, NetworkError | DeadlineError):
@@ -145,6 +151,49 @@ class Health:
         """Return every target that something is known of."""
         return tuple(self._records)
 
+    def export(self, now: float, clock: float) -> Json:
+        """Return what is worth keeping over a restart; *clock* is the Unix time that *now* is.
+
+        Credentials that rest are not in it: who starts anew may have mended them.
+        """
+        kept = [
+            (key, record)
+            for key, record in self._records.items()
+            if record.opened or now < record.cool_until or record.latency is not None
+        ]
+        return {
+            "saved": clock,
+            "targets": {
+                key: {
+                    "opened": record.opened,
+                    "open_until": clock + max(0.0, record.open_until - now),
+                    "cool_until": clock + max(0.0, record.cool_until - now),
+                    "latency": record.latency,
+                    "last_error": record.last_error,
+                }
+                for key, record in kept[-MOST_KEPT:]
+            },
+        }
+
+    def restore(self, kept: Json, now: float, clock: float) -> None:
+        """Take over what `export` gave. No pause is longer than it could have been, however the clock has jumped."""
+        age = clock - _number(kept.get("saved"))
+        targets = kept.get("targets")
+        for key, told in list(targets.items() if isinstance(targets, dict) else ())[-MOST_KEPT:]:
+            if not isinstance(told, dict) or key in self._records:
+                continue
+            record = self._record(key)
+            record.last_error = str(told.get("last_error", ""))
+            latency = _number(told.get("latency"))
+            record.latency = latency if latency > 0 else None
+            if not 0 <= age < KEPT_FOR:
+                continue
+            record.opened = min(int(_number(told.get("opened"))), len(PAUSES))
+            if record.opened:
+                longest = PAUSES[record.opened - 1] * (1 + PAUSE_JITTER)
+                record.open_until = now + min(max(_number(told.get("open_until")) - clock, 0.0), longest)
+            record.cool_until = now + min(max(_number(told.get("cool_until")) - clock, 0.0), LONGEST_COOL_DOWN)
+
     def _record(self, key: str) -> _Record:
         """Return what is known of *key*; so that invented names can't fill the memory, the oldest record gives way."""
         if key not in self._records:
@@ -167,4 +216,10 @@ class Health:
     def _open(self, record: _Record, now: float) -> None:
         pause = PAUSES[min(record.opened, len(PAUSES) - 1)]
         record.opened += 1
+        self.changes += 1
         record.open_until = now + pause * (1 + PAUSE_JITTER * (2 * self._draw() - 1))
+
+
+def _number(value: Any) -> float:
+    """Return a number that came from a file, 0 for anything that is none."""
+    return float(value) if type(value) in (int, float) and 0 <= value < 1e12 else 0.0
