@@ -1,4 +1,4 @@
-"""What a stream that passed as its provider wrote it may still need: its rest from another target, or its last word."""
+"""Write the rest of a stream whose first part passed to the caller as its provider wrote it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,6 @@ from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from mini_llm import sse
 from mini_llm.dialects import Dialect
 from mini_llm.types import ChatResponse, Delta
-
-# The last event of a stream, where it is more than the one that says why the answer ended.
-_LAST = {
-    "openai_chat": sse.Event("", b"[DONE]"),
-    "anthropic_messages": sse.Event("message_stop", b'{"type":"message_stop"}'),
-}
 
 
 def continuing(
@@ -30,15 +24,3 @@ def continuing(
     leave open what cannot be gone on with.
     """
     return dialect.encode_rest(deltas, sent, recent=recent, include_usage=include_usage, model=model)
-
-
-def last_word(dialect: Dialect, recent: Sequence[sse.Event]) -> bytes:
-    """Return what ends a stream whose answer has ended, if its provider forgot it; else b""."""
-    last = _LAST.get(dialect.NAME)
-    if last is None or (recent and _is(recent[-1], last)):
-        return b""
-    return sse.encode(last.data, last.event)
-
-
-def _is(event: sse.Event, last: sse.Event) -> bool:
-    return event.event == last.event if last.event else event.data.strip() == last.data

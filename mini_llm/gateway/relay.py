@@ -13,6 +13,7 @@ from mini_llm.dialects.gemini import framing
 from mini_llm.dispatch import Answer, Call, Recovery
 from mini_llm.gateway import heads, inbound
 from mini_llm.gateway.calls import Exchange
+from mini_llm.gateway.continuing import continuing
 from mini_llm.gateway.inbound import Inbound, Passed
 from mini_llm.gateway.request import Request
 from mini_llm.gateway.responder import Responder
@@ -221,16 +222,14 @@ class _Relay:
         self, tap: Tap, first: Delta, rest: AsyncGenerator[Delta, None], gatherer: Gatherer, answer: Answer[_Content]
     ) -> None:
         """Write what another target says on top of the events that have passed."""
-        from mini_llm.gateway.continuing import continuing
-
         sent = gatherer.response()
         written = continuing(
             self._dialect,
             sent,
             _gathered(_chained(first, rest), gatherer),
+            recent=tuple(tap.recent),
             include_usage=self._asked.wants_usage,
             model=answer.target.model,
-            events_before=tap.written,
         )
         async with aclosing(written):
             async for piece in written:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from mini_llm import sse
 from mini_llm.gateway.responder import Responder
 
@@ -14,7 +16,7 @@ class Tap:
     """Hold the events until the answer is committed (`open`), then write each as it comes.
 
     With *hide_usage*, what tells the usage of a chat completion is left out: its caller did not ask.
-    `closed` ends it: what the decoder still yields comes from elsewhere. `written` counts the events.
+    `closed` ends it: what the decoder still yields comes from elsewhere. `recent` are the last events that passed.
     """
 
     def __init__(self, *, hide_usage: bool = False) -> None:
@@ -23,7 +25,7 @@ class Tap:
         self._held: list[bytes] = []
         self._responder: Responder | None = None
         self.closed = False
-        self.written = 0
+        self.recent: deque[sse.Event] = deque(maxlen=8)
 
     def came(self, event: sse.Event) -> None:
         """Note that *event* came; it may still prove to be nonsense."""
@@ -37,7 +39,8 @@ class Tap:
         data = self._kept(event.data) if self._hide_usage else event.data
         if not data:
             return
-        self.written += 1
+        if event.event != "ping":
+            self.recent.append(event)
         written = sse.encode(data, event.event)
         if self._responder is None:
             self._held.append(written)

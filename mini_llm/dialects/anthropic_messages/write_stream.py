@@ -89,10 +89,10 @@ def _place(recent: Sequence[sse.Event]) -> tuple[int, str]:
             return loose.count(body.get("index")), ""
         if kind == "message_start":
             return -1, ""
-        if kind.startswith("content_block_") and inside in _OPEN:
+        if kind.startswith("content_block_"):
+            if inside not in _OPEN:
+                break
             return loose.count(body.get("index")), _OPEN[inside]
-        if kind != "ping":
-            break
     raise TruncatedError("the stream ended in a block that cannot be gone on with")
 
 
