@@ -79,6 +79,28 @@ class Embeddings(Protocol):
         """Return *count* vectors in the order of the texts. Raises ProtocolError on nonsense."""
 
 
+# The dialects in which both callers and providers speak of how long a prompt would be.
+COUNTING: Mapping[str, str] = {
+    name: f"{name}.count_tokens" for name in ("anthropic_messages", "gemini", "openai_responses")
+}
+
+
+class Counting(Protocol):
+    """How a caller asks for the number of a prompt's tokens, and is told."""
+
+    @property
+    def PATH(self) -> str: ...  # noqa: N802  a constant of the module; `{model}` stands for the model
+
+    def decode_request(self, body: Json) -> ChatRequest:
+        """Read what is to be counted. Raises UsageError that names the field."""
+
+    def decode_response(self, body: Json) -> Usage:
+        """Return what a provider counted. Raises ProtocolError on nonsense."""
+
+    def encode_response(self, usage: Usage) -> Json:
+        """Write the count for a caller."""
+
+
 class TargetDialect(Protocol):
     """What every module here offers: a request is encoded for a target, what it answers is decoded."""
 
@@ -160,6 +182,11 @@ def embeddings(name: str) -> Embeddings | None:
     """Return how providers of the dialect called *name* embed, None if that is not known."""
     module = EMBEDDINGS.get(SHORT_NAMES.get(name, name))
     return cast(Embeddings, import_module(f"{__name__}.{module}")) if module else None
+
+
+def counting(name: str) -> Counting:
+    """Return how callers of the dialect called *name* count."""
+    return cast(Counting, import_module(f"{__name__}.{COUNTING[name]}"))
 
 
 def _loaded(name: str, names: Collection[str]) -> object:

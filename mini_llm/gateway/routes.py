@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 
-from mini_llm.gateway import health, models, relay, scrape
+from mini_llm.gateway import counting, embeddings, health, models, passthrough, relay, scrape
 from mini_llm.gateway.state import Room
 
 Rooms = Mapping[str, Room]
 
 _CHAT = Room(relay.openai_chat, "caller")
 _MODELS = Room(models.many, "caller")
+_PASSED = Room(passthrough.passed, "caller")
+_PASSED_WITH_FILES = Room(passthrough.passed, "caller", forms=True)
 _ROOMS: Mapping[str, Rooms] = {
     "/": {"GET": Room(health.root, "open"), "HEAD": Room(health.root, "open")},
     "/livez": {"GET": Room(health.livez, "open")},
@@ -20,6 +22,18 @@ _ROOMS: Mapping[str, Rooms] = {
     "/v1/chat/completions": {"POST": _CHAT},
     "/v1/responses": {"POST": Room(relay.openai_responses, "caller", "openai_responses")},
     "/v1/messages": {"POST": Room(relay.anthropic_messages, "caller", "anthropic_messages")},
+    "/v1/messages/count_tokens": {"POST": Room(counting.anthropic_messages, "caller", "anthropic_messages")},
+    "/v1/responses/input_tokens": {"POST": Room(counting.openai_responses, "caller", "openai_responses")},
+    "/v1/embeddings": {"POST": Room(embeddings.openai, "caller")},
+    "/v1/completions": {"POST": _PASSED},
+    "/v1/moderations": {"POST": _PASSED},
+    "/v1/rerank": {"POST": _PASSED},
+    "/v1/images/generations": {"POST": _PASSED},
+    "/v1/images/edits": {"POST": _PASSED_WITH_FILES},
+    "/v1/images/variations": {"POST": _PASSED_WITH_FILES},
+    "/v1/audio/speech": {"POST": _PASSED},
+    "/v1/audio/transcriptions": {"POST": _PASSED_WITH_FILES},
+    "/v1/audio/translations": {"POST": _PASSED_WITH_FILES},
     "/v1/models": {"GET": _MODELS},
     "/v1beta/models": {"GET": _MODELS},
 }
@@ -30,6 +44,9 @@ _MODEL = Room(models.one, "caller")
 _ACTIONS: Mapping[str, Room] = {
     "generateContent": Room(relay.gemini, "caller", "gemini"),
     "streamGenerateContent": Room(relay.gemini, "caller", "gemini"),
+    "countTokens": Room(counting.gemini, "caller", "gemini"),
+    "embedContent": Room(embeddings.gemini, "caller", "gemini"),
+    "batchEmbedContents": Room(embeddings.gemini, "caller", "gemini"),
 }
 _LONGEST = 1000
 

@@ -1,0 +1,65 @@
+"""What every room does that gets its answer from a provider: put the call together, and write down who answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from mini_llm.dispatch import Answer, Call
+from mini_llm.gateway import names
+from mini_llm.gateway.calls import Exchange
+from mini_llm.gateway.request import Request
+from mini_llm.meter import Meter
+from mini_llm.providers import Provider
+from mini_llm.routing import Needs, Target
+from mini_llm.runtime import Runtime
+from mini_llm.translation import Body
+from mini_llm.upstream import Reply
+
+Content = TypeVar("Content")
+LONGEST_CALL = 86_400
+
+
+def call(
+    runtime: Runtime,
+    request: Request,
+    exchange: Exchange,
+    body_for: Callable[[Provider, Target], Body],
+    receive: Callable[[Reply, Body, Meter], Awaitable[Content]],
+) -> Call[Content]:
+    """Return the call for what *exchange* says is asked."""
+    return Call(
+        model=names.asked(exchange.model, runtime.loaded.config),
+        needs=Needs(),
+        stream=exchange.stream,
+        body_for=body_for,
+        receive=receive,
+        request_id=exchange.id,
+        tool=exchange.tool,
+        timeout=seconds(request.headers.get("x-mini-llm-timeout", "")),
+        retried=request.headers.get("x-stainless-retry-count", "0") != "0",
+        caller=exchange.caller,
+    )
+
+
+def note(exchange: Exchange, answer: Answer[Any]) -> None:
+    """Write down who answers."""
+    exchange.provider, exchange.target = answer.target
+    exchange.attempts = answer.attempts
+    exchange.route = answer.decision.line()
+    exchange.first_content = answer.meter.first_content
+    settle(exchange, answer)
+
+
+def settle(exchange: Exchange, answer: Answer[Any]) -> None:
+    """Write down what the answer used and cost, as far as that is known."""
+    exchange.usage, exchange.cost_nanos = answer.meter.usage, answer.cost_nanos
+
+
+def seconds(text: str) -> float | None:
+    """Return what a caller allows for the whole call; None if it says nothing that makes sense."""
+    try:
+        told = float(text)
+    except ValueError:
+        return None
+    return told if 0 < told <= LONGEST_CALL else None
