@@ -16,6 +16,7 @@ from mini_llm.errors import UsageError
 _KEY = b'"model"'
 _COLON = re.compile(rb"[ \t\n\r]*:[ \t\n\r]*")
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_VALUE = re.compile(rb'[ \t\n\r]*:[ \t\n\r]*("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
 
 
@@ -62,15 +63,10 @@ def spliced(body: bytes, model: str) -> bytes:
 
 def _spans(body: bytes) -> list[tuple[int, int]]:
     """Return where the values of the top-level `model` stand, in a body that is known to have a string there."""
-    candidates = []
     at = body.find(_KEY)
-    while at >= 0:
-        if (colon := _COLON.match(body, at + len(_KEY))) and (value := _STRING.match(body, colon.end())):
-            candidates.append(value.span())
-        at = body.find(_KEY, at + 1)
     # One candidate is the one we know to exist, unless the key could be spelled with escapes (m is \u006d).
-    if len(candidates) == 1 and b"\\u006" not in body:
-        return candidates
+    if body.find(_KEY, at + 1) < 0 and b"\\u006" not in body and (value := _VALUE.match(body, at + len(_KEY))):
+        return [value.span(1)]
     return _top_level_spans(body)
 
 

@@ -71,11 +71,12 @@ async def _answer(gateway: Gateway, request: Request, responder: Responder, exch
     )
     async with gateway.runtime.dispatch.answer(call) as answer:
         relay.note(answer)
+        if isinstance(answer.content, _Whole):
+            exchange.usage, exchange.cost_nanos = answer.meter.usage, answer.cost_nanos
+            relay.send(answer, answer.content)
+            return
         try:
-            if isinstance(answer.content, _Whole):
-                relay.send(answer, answer.content)
-            else:
-                await relay.stream(answer, answer.content)
+            await relay.stream(answer, answer.content)
         finally:
             exchange.usage, exchange.cost_nanos = answer.meter.usage, answer.cost_nanos
 
@@ -130,7 +131,9 @@ class _Relay:
 
     async def streamed(self, reply: Reply, body: Body, meter: Meter) -> _Content:
         """Receive a stream, up to its first content."""
-        tap = Tap(hide_usage=not self._asked.wants_usage) if isinstance(body, Passed) and not self.array else None
+        tap = None
+        if isinstance(body, Passed) and not self.array:
+            tap = Tap(hide_usage=not self._asked.wants_usage, dialect=self._dialect.NAME)
         deltas = await translation.streamed(reply, body, meter, tap)
         self._tap, self._limits = tap, heads.limits(reply.response.headers)
         return deltas
@@ -166,7 +169,6 @@ class _Relay:
             response = self._named(whole.response, answer)
             self._keep(response, answer.target)
             raw = orjson.dumps(self._dialect.encode_response(response))
-        self._exchange.cost_nanos = answer.cost_nanos
         fields = [heads.JSON, *heads.answered(self._exchange, answer.dropped), *self._limits]
         self._responder.send(200, fields, raw)
 
@@ -216,7 +218,7 @@ class _Relay:
             gatherer.add(delta)
             if self._responder.paused:
                 await self._responder.drain()
-        tap.read()
+        tap.end()
 
     async def _continue(
         self, tap: Tap, first: Delta, rest: AsyncGenerator[Delta, None], gatherer: Gatherer, answer: Answer[_Content]
