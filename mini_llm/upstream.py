@@ -70,6 +70,9 @@ class Tap(Protocol):
     def read(self) -> None:
         """Note that the last event was decoded."""
 
+    def passed_over(self) -> None:
+        """Note that the next event is wanted: the last one, if it was not read, was no content, or nonsense."""
+
 
 class Reply:
     """A 2xx answer, its body still on the wire."""
@@ -104,7 +107,7 @@ class Reply:
     async def deltas(self, tap: Tap | None = None) -> AsyncGenerator[Delta, None]:
         """Yield the answer as it streams, decoded. One that came whole, though a stream was asked for, is taken too.
 
-        *tap* is shown each event of a stream: once when it came, once more when the decoder was content with it.
+        *tap* is shown each event of a stream: when it came, when the decoder was content with it, and when it went on.
         """
         async with aclosing(self.chunks()) as chunks:
             first = await anext(chunks, b"")
@@ -117,6 +120,8 @@ class Reply:
             events = events if tap is None else _tapped(events, tap)
             async with aclosing(self.dialect.decode_stream(events)) as deltas:
                 async for delta in deltas:
+                    if tap is not None:
+                        tap.read()
                     yield delta
         await self.response.finish()
 
@@ -144,7 +149,7 @@ async def _tapped(events: AsyncGenerator[sse.Event, None], tap: Tap) -> AsyncGen
         async for event in events:
             tap.came(event)
             yield event
-            tap.read()
+            tap.passed_over()
     finally:
         await events.aclose()
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 
+import orjson
+
 from mini_llm import sse
+from mini_llm.dialects import surrogates
 from mini_llm.gateway.responder import Responder
 
 # What a provider adds to every event, and to one more, when it is asked for usage.
 _NO_USAGE = b',"usage":null'
+_DONE = b"[DONE]"
+# How a complete answer ends where that is a word of its own, which some providers forget.
+_ENDINGS = {
+    "openai_chat": sse.Event("", _DONE),
+    "anthropic_messages": sse.Event("message_stop", b'{"type":"message_stop"}'),
+}
 _NO_CHOICES = (b'"choices":[]', b'"choices": []')
 
 
@@ -19,8 +28,9 @@ class Tap:
     `closed` ends it: what the decoder still yields comes from elsewhere. `recent` are the last events that passed.
     """
 
-    def __init__(self, *, hide_usage: bool = False) -> None:
+    def __init__(self, *, hide_usage: bool = False, dialect: str = "") -> None:
         self._hide_usage = hide_usage
+        self._ending = _ENDINGS.get(dialect)
         self._last: sse.Event | None = None
         self._held: list[bytes] = []
         self._responder: Responder | None = None
@@ -34,8 +44,24 @@ class Tap:
     def read(self) -> None:
         """Pass the last event on: it was decoded."""
         event, self._last = self._last, None
-        if event is None or self.closed:
-            return
+        if event is not None and not self.closed:
+            self._write(event)
+
+    def passed_over(self) -> None:
+        """Pass the last event on, if it was not yet, unless it is nonsense: the decoder tells that a moment later."""
+        if self._last is not None and not _is_json(self._last.data):
+            self._last = None
+        self.read()
+
+    def end(self) -> None:
+        """End the answer, which was found complete, in the words of its dialect if the provider did not."""
+        self.read()
+        if self._ending is not None and not self.closed:
+            self._write(self._ending)
+
+    def _write(self, event: sse.Event) -> None:
+        if self._ending is not None and (event.data == _DONE or event.event == self._ending.event != ""):
+            self._ending = None
         data = self._kept(event.data) if self._hide_usage else event.data
         if not data:
             return
@@ -63,3 +89,13 @@ class Tap:
         if any(empty in data for empty in _NO_CHOICES):
             return b""
         return data.replace(_NO_USAGE, b"")
+
+
+def _is_json(data: bytes) -> bool:
+    if data in (b"", _DONE):
+        return True
+    try:
+        surrogates.loads(data)
+    except orjson.JSONDecodeError:
+        return False
+    return True
