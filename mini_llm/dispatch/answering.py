@@ -168,10 +168,12 @@ class Answering(Generic[Content]):
         answer.meter = attempt.meter
         answer.dropped = attempt.body.dropped
 
-    async def broke(self, error: UpstreamError) -> None:
-        """Close the attempt that answered: it broke in the middle."""
+    async def broke(self, error: UpstreamError) -> bool:
+        """Close the attempt that answered: it broke in the middle. Return whether another target may do better."""
+        turn = self._attempt.turn
         await self._attempt.close(error)
-        self.failed.append(self._attempt.turn.choice)
+        self.failed.append(turn.choice)
+        return self.turns.goes_on_after(error, turn)
 
     def allow_silence(self, seconds: float) -> None:
         """Let the target that answers be silent for longer."""

@@ -21,7 +21,7 @@ from mini_llm.upstream import Reply
 if TYPE_CHECKING:
     from mini_llm.dispatch.answering import Answering
 
-MOST_UNREAD = 1000
+MOST_UNREAD = 4000  # deltas kept as they came: most answers are shorter, and need never be put together here
 
 Join: TypeAlias = Callable[[Deltas, str], Deltas]
 
@@ -39,21 +39,29 @@ class Recovering:
     async def stream(self, deltas: Deltas) -> Deltas:
         """Yield *deltas*, and when they break what another target adds. Raises what broke them first if none does."""
         sent, first = self._sent, None
+        unread = sent.unread
         while True:
             try:
                 async for delta in deltas:
-                    if sent.takes(delta):
-                        self._answering.allow_silence(SILENCE)
+                    unread.append(delta)
+                    if delta.tool_call is not None or len(unread) > MOST_UNREAD:
+                        self._looked_at(sent)
                     yield delta
                 return
             except UpstreamError as error:
                 first = first or error
-                await self._answering.broke(error)
+                if not await self._answering.broke(error):
+                    raise
             finally:
                 await deltas.aclose()
             deltas = await self._resumed(first)
             if self._plan.recovered is not None:
                 self._plan.recovered()
+
+    def _looked_at(self, sent: _Sent) -> None:
+        """Read what was sent; once it is something that cannot be gone on with, its provider may take its time."""
+        if sent.read():
+            self._answering.allow_silence(SILENCE)
 
     async def _resumed(self, first: UpstreamError) -> Deltas:
         """Return what comes after all that was sent; raise *first* if nobody can tell."""
@@ -121,32 +129,24 @@ class _Sent:
     """What the caller has got of the answer, as long as it is something that can be gone on with."""
 
     def __init__(self) -> None:
+        self.unread: list[Delta] = []
         self._gatherer: Gatherer | None = Gatherer()
-        self._unread: list[Delta] = []
 
-    def takes(self, delta: Delta) -> bool:
-        """Take note of *delta*; return whether it is the one after which nothing can be gone on with any more."""
-        if self._gatherer is None:
-            return False
-        if delta.tool_call is not None:
-            self._gatherer = None
-            self._unread.clear()
-            return True
-        self._unread.append(delta)
-        if len(self._unread) >= MOST_UNREAD:
-            self._read()
-        return False
+    def read(self) -> bool:
+        """Put the unread to the rest; return whether that is when it became something nobody can go on with."""
+        gatherer = self._gatherer
+        if gatherer is not None:
+            for delta in self.unread:
+                gatherer.add(delta)
+                if delta.tool_call is not None:
+                    self._gatherer = None
+        self.unread.clear()
+        return gatherer is not None and self._gatherer is None
 
     def response(self) -> ChatResponse | None:
         """Return the answer so far, None if another could not go on with it."""
-        self._read()
+        self.read()
         return self._gatherer.response() if self._gatherer else None
-
-    def _read(self) -> None:
-        if self._gatherer is not None:
-            for delta in self._unread:
-                self._gatherer.add(delta)
-        self._unread.clear()
 
 
 async def _begun(first: Delta | None, rest: Deltas) -> Deltas:

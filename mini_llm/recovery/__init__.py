@@ -40,15 +40,15 @@ def continuation(request: ChatRequest, sent: str) -> ChatRequest:
     It ends where the last word does: some refuse white space there. It asks for no thoughts: they have been thought,
     and who thinks takes no beginning of its answer.
     """
-    words = Text(sent.rstrip())
-    *before, last = request.messages
-    if last.role == "assistant":  # the caller gave a beginning of its own
+    words, messages = Text(sent.rstrip()), request.messages
+    last = messages[-1] if messages else None
+    if last is not None and last.role == "assistant":  # the caller gave a beginning of its own
         parts = last.parts
         if parts and isinstance(begun := parts[-1], Text):
             parts, words = parts[:-1], begun._replace(text=begun.text + words.text)
-        messages = (*before, last._replace(parts=(*parts, words)))
+        messages = (*messages[:-1], last._replace(parts=(*parts, words)))
     else:
-        messages = (*request.messages, Message("assistant", (words,)))
+        messages = (*messages, Message("assistant", (words,)))
     limit = request.max_tokens
     if limit is not None:
         limit = max(limit - tokens_in(sent), min(limit, LEAST_TOKENS))
