@@ -235,12 +235,13 @@ def _summary(answer: Answer) -> str:
 def plan(runtime: Runtime, question: Question, *, as_json: bool, color: bool) -> None:
     """Show what would be asked, and whom; send nothing."""
     from mini_llm.cli import explain
+    from mini_llm.gateway import described
     from mini_llm.routing import needs_of
 
     request, decision = AsyncClient(runtime=runtime).plan(question.text, **question.options)
     tokens = needs_of(request).input_tokens
     if as_json:
-        output.json({**explain.described(decision), "input_tokens": tokens, "sent": False})
+        output.json({**described.decision(decision), "input_tokens": tokens, "sent": False})
         return
     explain.tell(decision, as_json=False, color=color)
     output.talk(f"about {max(tokens, 1):,} tokens in; nothing was sent")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from mini_llm.cli import output
 from mini_llm.cli.flags import flags
 from mini_llm.cli.frame import Command, new_app
 from mini_llm.cli.help import examples
+from mini_llm.gateway import described
 
 if TYPE_CHECKING:
     from mini_llm.routing import Decision
@@ -31,7 +32,7 @@ def explain(
 def tell(decision: Decision, *, as_json: bool, color: bool) -> None:
     """Print a decision."""
     if as_json:
-        output.json(described(decision))
+        output.json(described.decision(decision))
         return
     from mini_llm import pricing
 
@@ -41,25 +42,3 @@ def tell(decision: Decision, *, as_json: bool, color: bool) -> None:
     ]
     rows += [("-", str(target), f"skipped: {reason}", "") for target, reason in decision.skipped]
     output.table(("", "TARGET", "WHY", "EXPECTED PRICE"), rows, color=color)
-
-
-def described(decision: Decision) -> dict[str, Any]:
-    """Return a decision as plain JSON values; the keys are stable."""
-    return {
-        "asked": decision.asked,
-        "route": decision.route,
-        "strategy": decision.strategy,
-        "line": decision.line(),
-        "max_attempts": decision.max_attempts,
-        "targets": [
-            {
-                "target": str(choice.target),
-                "provider": choice.target.provider,
-                "model": choice.target.model,
-                "reason": choice.reason,
-                "expected_cost_nanos": choice.expected_nanos,
-            }
-            for choice in decision.choices
-        ],
-        "skipped": [{"target": str(target), "reason": reason} for target, reason in decision.skipped],
-    }

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mini_llm.cli import adding, output, setups
+from mini_llm.cli import adding, output
 from mini_llm.cli.flags import flags
 from mini_llm.cli.frame import Command, Listing, new_app
 from mini_llm.cli.help import examples
 from mini_llm.errors import UnknownModelError
+from mini_llm.gateway import described
 
 if TYPE_CHECKING:
     from mini_llm.providers import Provider
@@ -68,8 +69,8 @@ def list_(
 ) -> None:
     """List the providers that can be used now."""
     runtime = flags(ctx).runtime()
-    names = list(runtime.registry.names()) if everyone else setups.names(runtime)
-    found = [setups.described(runtime, name) for name in names]
+    names = list(runtime.registry.names()) if everyone else described.names(runtime)
+    found = [described.provider(runtime, name) for name in names]
     if as_json:
         output.json(found)
         return
@@ -105,7 +106,7 @@ def show(ctx: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Show one provider."""
     runtime = flags(ctx).runtime()
     provider = runtime.registry.get(name)
-    found = {**setups.described(runtime, name), **_details(provider)}
+    found = {**described.provider(runtime, name), **_details(provider)}
     if as_json:
         output.json(found)
     else:

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mini_llm.cli import output, setups
+from mini_llm.cli import output
 from mini_llm.cli.flags import flags
 from mini_llm.cli.frame import Command, new_app
 from mini_llm.cli.help import examples
 from mini_llm.errors import MiniLLMError, NoProviderError
+from mini_llm.gateway import described
 
 if TYPE_CHECKING:
     from mini_llm.runtime import Runtime
@@ -43,7 +44,7 @@ def survey(runtime: Runtime) -> dict[str, Any]:
     """Return all that is known, as plain JSON values; the keys are stable."""
     from mini_llm._version import __version__
 
-    providers = [setups.described(runtime, name) for name in setups.names(runtime)]
+    providers = [described.provider(runtime, name) for name in described.names(runtime)]
     problems = [{"what": row["health"], "mend": row["mend"]} for row in providers if not row["usable"]]
     default = _default(runtime, problems)
     return {
