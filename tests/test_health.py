@@ -5,7 +5,16 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mini_llm.errors import AuthError, NetworkError, OverloadedError, QuotaError, RateLimitError, RejectedError
+from mini_llm.errors import (
+    AuthError,
+    DeadlineError,
+    NetworkError,
+    OverloadedError,
+    QuotaError,
+    RateLimitError,
+    RejectedError,
+    ServerError,
+)
 from mini_llm.health import PAUSES, Health
 
 KEY = "openai/gpt-5.5"
@@ -165,3 +174,13 @@ def test_content_ends_a_probe_but_only_a_proper_end_starts_the_count_anew() -> N
     assert health.trouble(KEY, 6.0) == ""
     health.fail(KEY, CREDENTIAL, NetworkError("cut off"), 7.0)
     assert health.state(KEY, 7.0) == "open"
+
+
+def test_what_never_answered_and_what_answered_badly_are_counted_apart() -> None:
+    health = steady()
+    for _ in range(4):
+        health.fail(KEY, CREDENTIAL, NetworkError("refused"), 0.0)
+        health.fail(KEY, CREDENTIAL, ServerError("503"), 0.0)
+    assert health.state(KEY, 0.0) == "closed"
+    health.fail(KEY, CREDENTIAL, DeadlineError("late", phase="connect"), 0.0)
+    assert health.state(KEY, 0.0) == "open"
