@@ -6,7 +6,7 @@ A Meter keeps counts and the last word on usage, one an attempt; a Gatherer puts
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 from mini_llm.types import (
     ChatResponse,
@@ -66,12 +66,6 @@ class Meter:
         self.first_content = self.elapsed
         self.usage = usage
         self.ended = True
-
-    async def watch(self, deltas: AsyncIterable[Delta]) -> AsyncGenerator[Delta, None]:
-        """Yield *deltas* unchanged, taking note of each."""
-        async for delta in deltas:
-            self.see(delta)
-            yield delta
 
 
 class Gatherer:

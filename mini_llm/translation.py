@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from typing import Any, NamedTuple
 
 import orjson
@@ -110,9 +109,9 @@ async def _continued(
     try:
         for delta in held:
             yield delta
-        async with aclosing(meter.watch(deltas)) as watched:
-            async for delta in watched:
-                yield delta
+        async for delta in deltas:
+            meter.see(delta)
+            yield delta
     finally:
         await deltas.aclose()
 

@@ -97,32 +97,32 @@ class Reply:
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it streams. Raises ProtocolError for one that is too large for any answer."""
         size = 0
-        async with aclosing(self.response.chunks()) as chunks:
-            async for chunk in chunks:
-                size += len(chunk)
-                if size > BODY_LIMIT:
-                    raise ProtocolError(f"{self.provider.name} streamed more than {BODY_LIMIT >> 20} MiB")
-                yield chunk
+        while chunk := await self.response.next():
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                raise ProtocolError(f"{self.provider.name} streamed more than {BODY_LIMIT >> 20} MiB")
+            yield chunk
 
     async def deltas(self, tap: Tap | None = None) -> AsyncGenerator[Delta, None]:
         """Yield the answer as it streams, decoded. One that came whole, though a stream was asked for, is taken too.
 
         *tap* is shown each event of a stream: when it came, when the decoder was content with it, and when it went on.
         """
-        async with aclosing(self.chunks()) as chunks:
-            first = await anext(chunks, b"")
-            if self.dialect.events is sse.events and first.lstrip()[:1] == b"{":
-                rest = [chunk async for chunk in chunks]
-                for delta in scattered(self.dialect.decode_response(self.object(b"".join([first, *rest])))):
+        if self.dialect.events is sse.events:
+            first = await self.response.next()
+            if first.lstrip()[:1] == b"{":
+                whole = first + await self.response.read(BODY_LIMIT)
+                for delta in scattered(self.dialect.decode_response(self.object(whole))):
                     yield delta
                 return
-            events = self.dialect.events(_from(first, chunks))
-            events = events if tap is None else _tapped(events, tap)
-            async with aclosing(self.dialect.decode_stream(events)) as deltas:
-                async for delta in deltas:
-                    if tap is not None:
-                        tap.read()
-                    yield delta
+            self.response.put_back(first)
+        events = self.dialect.events(self.chunks())
+        events = events if tap is None else _tapped(events, tap)
+        async with aclosing(self.dialect.decode_stream(events)) as deltas:
+            async for delta in deltas:
+                if tap is not None:
+                    tap.read()
+                yield delta
         await self.response.finish()
 
     def object(self, raw: bytes) -> Json:
@@ -136,12 +136,6 @@ class Reply:
         if not isinstance(body, dict):
             raise ProtocolError(f"{self.provider.name} sent JSON that is not an object", provider=self.provider.name)
         return body
-
-
-async def _from(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    yield first
-    async for chunk in rest:
-        yield chunk
 
 
 async def _tapped(events: AsyncGenerator[sse.Event, None], tap: Tap) -> AsyncGenerator[sse.Event, None]:

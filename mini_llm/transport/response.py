@@ -27,22 +27,29 @@ class Response:
         self._connection: Connection | None = connection
         self._message = message
         encoding = message.headers.get("content-encoding")
-        self._encoding = encoding.strip().lower() if encoding else ""
+        self._encoding = encoding.strip().lower().removeprefix("identity")
+        self._returned = b""
         self._inflater: Inflater | None = None
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes: whatever has arrived since the last chunk is the next one."""
-        while data := await self._next():
+        while data := await self.next():
             yield data
 
     async def read(self, limit: int = MAX_BODY) -> bytes:
         """Return the rest of the body; raise ProtocolError if that is more than *limit* bytes."""
         message = self._message
-        if message.complete and not self._encoding and message.size <= limit and self._connection is not None:
+        if (
+            message.complete
+            and not self._encoding
+            and message.size <= limit
+            and self._connection
+            and not self._returned
+        ):
             return message.take()  # it is all here
         parts: list[bytes] = []
         size = 0
-        while data := await self._next():
+        while data := await self.next():
             size += len(data)
             if size > limit:
                 raise ProtocolError(f"{self._label} sent a body of more than {limit} bytes")
@@ -75,16 +82,23 @@ class Response:
         if connection is not None:
             self._pool.give_back(connection)
 
-    async def _next(self) -> bytes:
+    async def next(self) -> bytes:
         """Return the next piece of the body, b"" at its end."""
         if self._connection is None:
             raise RuntimeError("the response is closed")
+        if self._returned:
+            data, self._returned = self._returned, b""
+            return data
+        if not self._encoding:
+            return await self._connection.receive(self._message)
         while data := await self._connection.receive(self._message):
-            if self._encoding in ("", "identity"):
-                return data
             self._inflater = self._inflater or Inflater(self._encoding, self._label)
             if plain := self._inflater.feed(data):
                 return plain
         if self._inflater is not None:
             self._inflater.end()
         return b""
+
+    def put_back(self, data: bytes) -> None:
+        """Let *data*, which `next` returned, be the next piece once more."""
+        self._returned = data
