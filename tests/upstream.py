@@ -133,6 +133,10 @@ class Provider:
         self._thread.join(5)
         self._loop.close()
 
+    def step(self, seen: Seen) -> Step:
+        """Return what *seen* gets: the next of the script, whatever it asks."""
+        return self.script.pop(0) if len(self.script) > 1 else self.script[0]
+
     async def _open(self) -> None:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -165,7 +169,7 @@ class Provider:
         raw = await reader.readexactly(int(headers.get("content-length", "0")))
         seen = Seen(method, path, headers, _parsed(raw), time.monotonic(), raw)
         self.seen.append(seen)
-        step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        step = self.step(seen)
         watch = asyncio.ensure_future(self._watch(reader, seen))
         try:
             return await self._answer(step, seen, writer)
