@@ -31,9 +31,18 @@ _log = logging.getLogger(__name__)
 class Reload:
     """Give *gateway* a new runtime, and a guard from *guard_of*, whenever the files that it was made from change."""
 
-    def __init__(self, gateway: Gateway, guard_of: Callable[[Runtime], Guard], seen: Marks | None = None) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        guard_of: Callable[[Runtime], Guard],
+        seen: Marks | None = None,
+        *,
+        patience: float = HALF_WRITTEN_SECONDS,
+    ) -> None:
         """Follow the files from how they were when *seen*; without it, from now on."""
+        self._patience = patience
         self._gateway = gateway
+        gateway.reload = self.wake
         self._guard_of = guard_of
         self._woken = asyncio.Event()
         self._seen = marks_of(gateway.runtime.loaded) if seen is None else seen
@@ -51,15 +60,19 @@ class Reload:
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._woken.wait()
             self._woken.clear()
-            marks = marks_of(self._gateway.runtime.loaded)
-            if marks != self._seen:
-                before, self._seen = self._seen, marks
-                await self._reload(_changed(before, marks))
+            if changed := self._look():
+                await self._reload(changed)
+
+    def _look(self) -> set[Path]:
+        """Return the files that changed since the last look."""
+        before, self._seen = self._seen, marks_of(self._gateway.runtime.loaded)
+        return {path for path, _ in before.items() ^ self._seen.items()}
 
     async def _reload(self, changed: set[Path]) -> None:
-        end = asyncio.get_running_loop().time() + HALF_WRITTEN_SECONDS
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._patience
         while True:
-            patient = asyncio.get_running_loop().time() < end
+            patient = loop.time() < end
             try:
                 runtime, guard = await asyncio.to_thread(self._made, changed, patient)
                 break
@@ -71,6 +84,9 @@ class Reload:
                 _log.exception("the configuration could not be loaded")
                 return
             await asyncio.sleep(RETRY_SECONDS)
+            if more := self._look():  # somebody is still writing
+                changed |= more
+                end = loop.time() + self._patience
         self._tell(self._gateway.runtime.loaded, runtime.loaded)
         self._gateway.runtime, self._gateway.guard, self._gateway.stale = runtime, guard, ()
         self.count += 1
@@ -128,10 +144,6 @@ def _mark(path: Path) -> Mark | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _changed(before: Marks, after: Marks) -> set[Path]:
-    return {path for path, _ in before.items() ^ after.items()}
 
 
 def _providers(loaded: Loaded) -> object:
