@@ -24,7 +24,7 @@ from mini_llm.meter import Meter
 from mini_llm.peek import spliced
 from mini_llm.providers import Provider
 from mini_llm.routing import Target
-from mini_llm.sse import Event, Parser
+from mini_llm.sse import MAX_EVENT, Event, Parser
 from mini_llm.translation import Body
 from mini_llm.types import Json, Usage
 from mini_llm.upstream import BODY_LIMIT, Reply
@@ -33,6 +33,7 @@ OPENAI_LIKE = ("openai_chat", "openai_responses", "mistral")
 ALSO: dict[str, tuple[str, ...]] = {"/rerank": ("cohere",)}  # others who have the same thing at the same place
 WITH_DEFAULT = ("/completions",)  # where the default, a model of chat, makes sense
 EVENTS, JSON = "text/event-stream", "application/json"
+BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r")  # what ends an event
 ENDINGS = (".completed", ".done")  # of the type of the event that ends a stream
 
 
@@ -155,21 +156,41 @@ class _Passage:
 async def _watched(
     chunks: AsyncGenerator[bytes, None], meter: Meter, provider: Provider
 ) -> AsyncGenerator[bytes, None]:
-    """Yield *chunks* at the ends of events, taking note of usage. Raises TruncatedError if none was the last one."""
+    """Yield *chunks*, cut behind events, taking note of usage. Raises TruncatedError if no event ends the answer.
+
+    Half an event is held back: an error that follows must not stand inside it.
+    """
     parser = Parser()
     ended = False
-    held: list[bytes] = []
+    held, comments = bytearray(), b""
     async with aclosing(chunks):
         async for chunk in chunks:
-            held.append(chunk)
-            events = parser.feed(chunk)
-            for event in events:
-                ended = _note(event, meter) or ended
-            if events:
-                yield b"".join(held)
-                held.clear()
+            held += chunk
+            end = _boundary(held, len(held) - len(chunk))
+            if end:
+                whole = bytes(held[:end])
+                del held[:end]
+                events = parser.feed(whole)
+                ended = any([_note(event, meter) for event in events]) or ended
+                comments += whole
+                if events:  # comments alone are no answer yet
+                    yield comments
+                    comments = b""
+            elif len(held) > MAX_EVENT:
+                raise ProtocolError(f"an event of the stream is larger than {MAX_EVENT >> 20} MiB")
+    if any(
+        [_note(event, meter) for event in (*parser.feed(bytes(held)), *parser.close())]
+    ):  # with no blank line behind it
+        ended = True
+        yield bytes(held)
     if not ended:
         raise TruncatedError(f"{provider.name} ended the stream before its end", provider=provider.name)
+
+
+def _boundary(data: bytearray, new: int) -> int:
+    """Return where the last whole event in *data* ends, 0 if none does; only what stands from *new* on is news."""
+    start = max(0, new - 3)
+    return max(at + len(blank) if (at := data.rfind(blank, start)) >= 0 else 0 for blank in BLANK_LINES)
 
 
 def _note(event: Event, meter: Meter) -> bool:

@@ -78,12 +78,15 @@ def test_vectors_come_in_the_form_that_was_asked_for(tmp_path: Path, given: list
 def test_token_numbers_go_to_a_provider_like_openai_and_to_no_other(tmp_path: Path, tokens: list[Any]) -> None:
     count = len(tokens) if isinstance(tokens[0], list) else 1
     told = OPENAI | {"data": [{"index": at, "embedding": [1.0]} for at in range(count)]}
-    with Provider() as google, Provider(script(told)) as lab:
-        with gateway(tmp_path, google=("gemini", google), lab=("openai", lab)) as running:
-            assert ask(running, {"model": "e", "input": tokens}).status_code == 200
-            assert lab.seen[0].body["input"] == tokens and not google.seen
-            refused = ask(running, {"model": "google/m", "input": tokens})
-            assert refused.status_code == 400 and "token" in refused.json()["error"]["message"]
+    with (
+        Provider() as google,
+        Provider(script(told)) as lab,
+        gateway(tmp_path, google=("gemini", google), lab=("openai", lab)) as running,
+    ):
+        assert ask(running, {"model": "e", "input": tokens}).status_code == 200
+        assert lab.seen[0].body["input"] == tokens and not google.seen
+        refused = ask(running, {"model": "google/m", "input": tokens})
+        assert refused.status_code == 400 and "token" in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("form", ["float", "base64"])
@@ -129,11 +132,14 @@ def test_a_gemini_request_to_gemini_keeps_what_only_gemini_knows(tmp_path: Path)
 
 @pytest.mark.parametrize("broken", [Status(500), script({"data": []}), script({"data": [1, 2]}), Bytes(b"nonsense")])
 def test_the_next_provider_is_asked_when_the_first_fails(tmp_path: Path, broken: Any) -> None:
-    with Provider(broken) as first, Provider(script(GEMINI)) as second:
-        with gateway(tmp_path, first=("openai", first), second=("gemini", second)) as running:
-            answer = ask(running, {"model": "e", "input": ["a", "b"]})
-            assert answer.status_code == 200 and answer.headers["x-mini-llm-provider"] == "second"
-            assert [row["status"] for row in running.rows(2)][-2:] == ["failed", "ok"]
+    with (
+        Provider(broken) as first,
+        Provider(script(GEMINI)) as second,
+        gateway(tmp_path, first=("openai", first), second=("gemini", second)) as running,
+    ):
+        answer = ask(running, {"model": "e", "input": ["a", "b"]})
+        assert answer.status_code == 200 and answer.headers["x-mini-llm-provider"] == "second"
+        assert [row["status"] for row in running.rows(2)][-2:] == ["failed", "ok"]
 
 
 def test_what_is_no_request_is_told_so(tmp_path: Path) -> None:
@@ -149,9 +155,9 @@ def test_what_is_no_request_is_told_so(tmp_path: Path) -> None:
 def test_the_official_sdks_read_the_vectors(tmp_path: Path, sdk: Sdk, dialect: str) -> None:
     if not sdk.ready:
         pytest.skip(f"{sdk} is not here: run `python tests/sdks/install.py`")
-    with Provider(script(OPENAI if dialect == "openai" else GEMINI)) as lab:
-        with gateway(tmp_path, lab=(dialect, lab)) as running:
-            done = run_driver([str(sdk.python), "-c", SPEAKING[sdk.package], running.url, running.token], "")
+    told = script(OPENAI if dialect == "openai" else GEMINI)
+    with Provider(told) as lab, gateway(tmp_path, lab=(dialect, lab)) as running:
+        done = run_driver([str(sdk.python), "-c", SPEAKING[sdk.package], running.url, running.token], "")
     assert json.loads(done.stdout) == VECTORS, done.stderr[-2000:]
 
 
