@@ -184,6 +184,15 @@ def test_an_answer_that_differs_is_given_up_at_once() -> None:
     assert seen == 2
 
 
+def test_nothing_is_told_of_an_answer_before_it_is_known_to_fit() -> None:
+    start = Delta(id="msg_2", usage=Usage(10, 1))
+    with pytest.raises(NoSpliceError):
+        told(spliced(stream([start, Delta("The dog")]), "The cat"))
+    assert told(spliced(stream([start, Delta("The cat"), END]), "The"))[0] == Delta(" cat", usage=Usage(10, 1))
+    assert told(continued(stream([start, Delta(" cat"), END]), "The"))[0].text == " cat"
+    assert len(told(continued(stream([start, END]), "The cat."))) == 1
+
+
 def test_an_answer_run_anew_that_calls_a_tool_first_is_not_spliced() -> None:
     deltas = [Delta("Let me "), Delta(tool_call=ToolCallDelta(0, "call_1", "look"))]
     with pytest.raises(NoSpliceError):

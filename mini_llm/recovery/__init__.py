@@ -64,10 +64,10 @@ async def continued(deltas: AsyncIterable[Delta], sent: str) -> AsyncGenerator[D
     """Yield what a continuation adds to *sent*; what it only says again is left out.
 
     Its usage becomes that of the whole answer: what was sent counts as output, by estimate. Raises NoSpliceError if it
-    is a refusal.
+    is a refusal; until it adds something nothing is yielded.
     """
     joint = Joint(sent)
-    begun = False
+    begun, usage = False, None
     try:
         async for delta in deltas:
             step = _step(delta, begun=begun)
@@ -76,9 +76,10 @@ async def continued(deltas: AsyncIterable[Delta], sent: str) -> AsyncGenerator[D
             text = joint.take(step.text)
             if _does_more(step):
                 text += joint.rest()
-            begun = begun or bool(text)
-            usage = _with(step.usage, tokens_in(sent)) if step.usage else None
-            if _says(step := step._replace(text=text, usage=usage)):
+            usage = _with(step.usage, tokens_in(sent)) if step.usage else usage
+            begun = begun or bool(text) or _does_more(step)
+            if begun and _says(step := step._replace(text=text, usage=usage)):
+                usage = None
                 yield step
     finally:
         await sse.close(deltas)
@@ -89,18 +90,21 @@ async def continued(deltas: AsyncIterable[Delta], sent: str) -> AsyncGenerator[D
 async def spliced(deltas: AsyncIterable[Delta], sent: str) -> AsyncGenerator[Delta, None]:
     """Yield what an answer run anew has beyond *sent*. Its usage is that of the whole answer already.
 
-    Raises NoSpliceError as soon as it differs from what was sent, or does anything else before it got so far.
+    Raises NoSpliceError as soon as it differs from what was sent, or does anything else before it got so far; until
+    then nothing is yielded.
     """
     beginning = Beginning(sent)
-    begun = False
+    begun, usage = False, None
     try:
         async for delta in deltas:
             step = _step(delta, begun=begun)
             text = beginning.take(step.text)
             if beginning.differs or (not beginning.whole and _does_more(step)):
                 raise NoSpliceError("the answer run anew is not the one that was begun")
-            begun = begun or bool(text)
-            if _says(step := step._replace(text=text, citations=step.citations if begun else ())):
+            usage = step.usage or usage
+            begun = begun or bool(text) or _does_more(step)
+            if begun and _says(step := step._replace(text=text, usage=usage)):
+                usage = None
                 yield step
     finally:
         await sse.close(deltas)
