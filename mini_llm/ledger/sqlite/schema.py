@@ -178,7 +178,8 @@ def prepare(connection: apsw.Connection, file: Path) -> None:
         connection.pragma("user_version", VERSION)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # a full disk has undone it already
+            connection.execute("ROLLBACK")
         raise
 
 
