@@ -7,6 +7,7 @@ only targets speak: they have the half that is `TargetDialect`.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Collection, Mapping, Sequence
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -138,6 +139,9 @@ class Dialect(TargetDialect, Protocol):
     def glance(self, body: Json) -> Usage | None:
         """Return what a whole answer used. Raises as `decode_response` for what does not look like an answer."""
 
+    def used(self, body: Json) -> Usage | None:
+        """Return what an answer says that it used; *body* may be no more than that part of it."""
+
     def encode_response(self, response: ChatResponse) -> Json:
         """Write *response* for a caller."""
 
@@ -189,7 +193,8 @@ def counting(name: str) -> Counting:
     return cast(Counting, import_module(f"{__name__}.{COUNTING[name]}"))
 
 
-def _loaded(name: str, names: Collection[str]) -> object:
+@lru_cache(maxsize=64)
+def _loaded(name: str, names: tuple[str, ...]) -> object:
     module = SHORT_NAMES.get(name, name)
     if module not in names:
         raise ConfigError(f"no dialect called {name!r}", hint=f"use one of: {', '.join(names)}")

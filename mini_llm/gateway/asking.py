@@ -5,32 +5,35 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from mini_llm.dispatch import Answer, Call
+from mini_llm.dispatch import Answer, Call, Recovery
 from mini_llm.gateway import names
 from mini_llm.gateway.calls import Exchange
 from mini_llm.gateway.request import Request
 from mini_llm.meter import Meter
 from mini_llm.providers import Provider
-from mini_llm.routing import Needs, Target
+from mini_llm.routing import Needed, Needs, Target
 from mini_llm.runtime import Runtime
 from mini_llm.translation import Body
 from mini_llm.upstream import Reply
 
 Content = TypeVar("Content")
 LONGEST_CALL = 86_400
+NOTHING = Needs()
 
 
 def call(
     runtime: Runtime,
     request: Request,
     exchange: Exchange,
-    body_for: Callable[[Provider, Target], Body],
+    body_for: Callable[[Provider, Target], Body | Awaitable[Body]],
     receive: Callable[[Reply, Body, Meter], Awaitable[Content]],
+    needs: Needed = NOTHING,
+    recovery: Recovery | None = None,
 ) -> Call[Content]:
     """Return the call for what *exchange* says is asked."""
     return Call(
         model=names.asked(exchange.model, runtime.loaded.config),
-        needs=Needs(),
+        needs=needs,
         stream=exchange.stream,
         body_for=body_for,
         receive=receive,
@@ -39,6 +42,7 @@ def call(
         timeout=seconds(request.headers.get("x-mini-llm-timeout", "")),
         retried=request.headers.get("x-stainless-retry-count", "0") != "0",
         caller=exchange.caller,
+        recovery=recovery,
     )
 
 
@@ -58,6 +62,8 @@ def settle(exchange: Exchange, answer: Answer[Any]) -> None:
 
 def seconds(text: str) -> float | None:
     """Return what a caller allows for the whole call; None if it says nothing that makes sense."""
+    if not text:
+        return None
     try:
         told = float(text)
     except ValueError:

@@ -10,10 +10,11 @@ import orjson
 
 from mini_llm import dialects, translation
 from mini_llm.dialects.gemini import framing
-from mini_llm.dispatch import Answer, Call, Recovery
-from mini_llm.gateway import heads, inbound
+from mini_llm.dispatch import Answer, Recovery
+from mini_llm.gateway import asking, flowing, heads, inbound
 from mini_llm.gateway.calls import Exchange
 from mini_llm.gateway.continuing import continuing
+from mini_llm.gateway.flowing import Flow
 from mini_llm.gateway.inbound import Inbound, Passed
 from mini_llm.gateway.request import Request
 from mini_llm.gateway.responder import Responder
@@ -26,7 +27,7 @@ from mini_llm.routing import Target
 from mini_llm.runtime import Runtime
 from mini_llm.translation import Body
 from mini_llm.types import ChatRequest, ChatResponse, Delta
-from mini_llm.upstream import BODY_LIMIT, Reply
+from mini_llm.upstream import Reply
 
 PATIENCE = 10.0  # seconds after which a caller who streams gets its 200, and comments, while targets are still tried
 
@@ -56,29 +57,22 @@ async def _answer(gateway: Gateway, request: Request, responder: Responder, exch
     relay = _Relay(gateway.runtime, asked, responder, exchange)
     if asked.stream and not relay.array:
         responder.patience = (request.began + PATIENCE, relay.begin)
-    call = Call(
-        model=asked.model,
-        needs=asked.needs,
-        stream=asked.stream,
-        body_for=relay.body_for,
-        receive=relay.streamed if asked.stream else relay.whole,
-        request_id=exchange.id,
-        tool=exchange.tool,
-        timeout=_seconds(request.headers.get("x-mini-llm-timeout", "")),
-        retried=request.headers.get("x-stainless-retry-count", "0") != "0",
-        caller=exchange.caller,
-        recovery=relay.recovery() if asked.stream else None,
-    )
+    receive = relay.streamed if asked.stream else relay.whole
+    recovery = relay.recovery() if asked.stream else None
+    call = asking.call(gateway.runtime, request, exchange, relay.body_for, receive, asked.needs, recovery)
     async with gateway.runtime.dispatch.answer(call) as answer:
-        relay.note(answer)
-        if isinstance(answer.content, _Whole):
-            exchange.usage, exchange.cost_nanos = answer.meter.usage, answer.cost_nanos
-            relay.send(answer, answer.content)
+        asking.note(exchange, answer)
+        content = answer.content
+        if isinstance(content, _Whole):
+            relay.send(answer, content)
             return
         try:
-            await relay.stream(answer, answer.content)
+            if isinstance(content, Flow):
+                await relay.flow(answer, content)
+            else:
+                await relay.stream(answer, content)
         finally:
-            exchange.usage, exchange.cost_nanos = answer.meter.usage, answer.cost_nanos
+            asking.settle(exchange, answer)
 
 
 class _Whole(NamedTuple):
@@ -88,7 +82,7 @@ class _Whole(NamedTuple):
     response: ChatResponse | None
 
 
-_Content = _Whole | AsyncGenerator[Delta, None]
+_Content = _Whole | Flow | AsyncGenerator[Delta, None]
 
 
 class _Relay:
@@ -124,9 +118,12 @@ class _Relay:
         """Receive an answer that comes at once."""
         if not isinstance(body, Passed):
             return _Whole(b"", await translation.whole(reply, body, meter))
-        raw = await reply.response.read(BODY_LIMIT)
-        meter.whole(self._dialect.glance(reply.object(raw)))
         self._limits = heads.limits(reply.response.headers)
+        raw = await flowing.read(reply)
+        if isinstance(raw, Flow):
+            meter.first_content = meter.elapsed
+            return raw
+        meter.whole(self._dialect.glance(reply.object(raw)))
         return _Whole(raw, None)
 
     async def streamed(self, reply: Reply, body: Body, meter: Meter) -> _Content:
@@ -154,14 +151,6 @@ class _Relay:
 
     # What the caller gets.
 
-    def note(self, answer: Answer[_Content]) -> None:
-        """Write down who answers."""
-        exchange = self._exchange
-        exchange.provider, exchange.target = answer.target
-        exchange.attempts = answer.attempts
-        exchange.route = answer.decision.line()
-        exchange.first_content = answer.meter.first_content
-
     def send(self, answer: Answer[_Content], whole: _Whole) -> None:
         """Send an answer that came at once."""
         raw = whole.raw
@@ -171,6 +160,12 @@ class _Relay:
             raw = orjson.dumps(self._dialect.encode_response(response))
         fields = [heads.JSON, *heads.answered(self._exchange, answer.dropped), *self._limits]
         self._responder.send(200, fields, raw)
+
+    async def flow(self, answer: Answer[_Content], flow: Flow) -> None:
+        """Send a large answer as it comes."""
+        fields = [heads.JSON, *heads.answered(self._exchange, answer.dropped), *self._limits]
+        await flowing.send(self._responder, fields, flow, answer.meter)
+        answer.meter.usage = self._dialect.used(flowing.usage_in(flow.tail))
 
     def begin(self) -> None:
         """Send the head of a stream before there is an answer, and keep the connection alive from now on."""
@@ -262,14 +257,3 @@ async def _gathered(deltas: AsyncIterable[Delta], gatherer: Gatherer) -> AsyncGe
     async for delta in deltas:
         gatherer.add(delta)
         yield delta
-
-
-def _seconds(text: str) -> float | None:
-    """Return what a caller allows for the whole call; None if it says nothing that makes sense."""
-    if not text:
-        return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        return None
-    return seconds if 0 < seconds <= 86_400 else None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -236,3 +238,32 @@ def test_nonsense_is_refused_before_anything_is_sent(tmp_path: Path, body: bytes
         assert provider.seen == []
     assert told.status in (400, 404)
     assert message in told.json["error"]["message"]
+
+
+def test_a_large_answer_flows_and_what_it_used_is_read_at_its_end(tmp_path: Path) -> None:
+    large = SAID.replace(b"Hello", b"Hello " * 400_000)
+    with gateway(tmp_path, Bytes(large, size=65536)) as (ours, _):
+        told = ask(ours, CHAT, ASKED)
+        row = ours.rows(1)[0]
+    assert told.body == large
+    assert told.headers["transfer-encoding"] == "chunked"
+    assert (row["status"], row["input_tokens"], row["output_tokens"]) == ("ok", 10, 5)
+
+
+def test_a_large_answer_that_breaks_is_cut_off_visibly(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+        pool.submit(_break_off, listening)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        with running(tmp_path, {"lab": url}) as ours:
+            with pytest.raises(http.client.IncompleteRead):
+                ask(ours, CHAT, ASKED)
+            row = ours.rows(1)[0]
+    assert row["status"] == "partial"
+
+
+def _break_off(listening: socket.socket) -> None:
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(65536)
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9000000\r\n\r\n"
+        connection.sendall(head + b'{"a":"' + b"x" * 2_000_000)

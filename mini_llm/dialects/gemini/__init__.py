@@ -32,6 +32,7 @@ __all__ = [
     "events",
     "glance",
     "path",
+    "used",
 ]
 
 NAME: str = "gemini"
@@ -55,5 +56,10 @@ def resource(model: str) -> str:
 def glance(body: Json) -> Usage | None:
     """Return what a whole answer used, and read no more of it. Raises as `decode_response` for what looks like none."""
     if body.get("candidates") and not body.get("error"):
-        return decode_usage(body.get("usageMetadata"))
+        return used(body)
     return decode_response(body).usage
+
+
+def used(body: Json) -> Usage | None:
+    """Return what an answer says that it used."""
+    return decode_usage(body.get("usageMetadata"))

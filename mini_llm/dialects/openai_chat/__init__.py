@@ -31,6 +31,7 @@ __all__ = [
     "events",
     "glance",
     "path",
+    "used",
 ]
 
 NAME: str = "openai_chat"
@@ -45,5 +46,10 @@ def path(model: str, *, stream: bool) -> str:
 def glance(body: Json) -> Usage | None:
     """Return what a whole answer used, and read no more of it. Raises as `decode_response` for what looks like none."""
     if body.get("choices") and not body.get("error"):
-        return decode_usage(body.get("usage"), body)
+        return used(body)
     return decode_response(body).usage
+
+
+def used(body: Json) -> Usage | None:
+    """Return what an answer says that it used."""
+    return decode_usage(body.get("usage"), body)
