@@ -8,7 +8,7 @@ import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,13 +47,12 @@ class Told(NamedTuple):
 def ask(gateway: InThread, path: str, body: Any, headers: dict[str, str] | None = None) -> Told:
     """Post *body* and read the whole answer."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=10)
-    sent = {"content-type": "application/json", **gateway.headers, **(headers or {})}
-    connection.request("POST", path, raw, sent)
-    answer = connection.getresponse()
-    told = Told(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
-    connection.close()
-    return told
+    with closing(http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=10)) as connection:
+        sent = {"content-type": "application/json", **gateway.headers, **(headers or {})}
+        connection.request("POST", path, raw, sent)
+        answer = connection.getresponse()
+        with answer:
+            return Told(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
 
 
 @contextmanager
