@@ -198,13 +198,13 @@ def test_a_request_belongs_to_the_day_it_was_reserved_in(tmp_path: Path) -> None
     async def ask() -> None:
         held = await budgets.reserve(attempt("late"), DOLLAR, lasts=7200)
         now[0] = MIDNIGHT + 60
-        ledger.append(settled(attempt("late", time=now[0]), held, DOLLAR))
+        ledger.append(settled(attempt("late", time=now[0]), held, DOLLAR - 7))
         ledger.append(ENTRY._replace(request_id="unasked", time=now[0], cost_nanos=2 * DOLLAR))
         await budgets.reserve(attempt("early", time=now[0]), DOLLAR, lasts=60)
 
     asyncio.run(ask())
     ledger.close()
-    assert figures(tmp_path) == [("all", "daily", DOLLAR, 0), ("all", "daily", 2 * DOLLAR, DOLLAR)]
+    assert figures(tmp_path) == [("all", "daily", DOLLAR - 7, 0), ("all", "daily", 2 * DOLLAR, DOLLAR)]
 
 
 def test_a_clock_set_back_stays_in_the_later_window(tmp_path: Path) -> None:
