@@ -13,7 +13,7 @@ from mini_llm.config.settings import Config, Gateway, ProviderSettings, Route, R
 from mini_llm.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mini_llm.config.edit import parse_value, remove_value, replace_text, set_value
+    from mini_llm.config.edit import change_values, check_values, parse_value, remove_value, replace_text, set_value
     from mini_llm.config.json_schema import schema
     from mini_llm.config.project import trust
     from mini_llm.config.show import flatten, get_value, masked
@@ -28,7 +28,9 @@ __all__ = [
     "Routing",
     "Timeouts",
     "Wallet",
+    "change_values",
     "check",
+    "check_values",
     "flatten",
     "get_value",
     "is_reference",
@@ -44,8 +46,9 @@ __all__ = [
 ]
 
 # What a chat does not need is imported on first use.
+_EDITS = ("change_values", "check_values", "parse_value", "remove_value", "replace_text", "set_value")
 _LATER = {
-    **dict.fromkeys(("parse_value", "remove_value", "replace_text", "set_value"), "edit"),
+    **dict.fromkeys(_EDITS, "edit"),
     **dict.fromkeys(("flatten", "get_value", "masked"), "show"),
     "schema": "json_schema",
     "trust": "project",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path as File
+from typing import Any
 
 from mini_llm.config import checks, edits, environment, files, jsonc
 from mini_llm.config.fields import find
@@ -22,6 +23,32 @@ def set_value(paths: Paths, key: str, value: object) -> None:
     if problems := checks.value(path, value):
         raise ConfigError(problems[0].what, problems=[problem.what for problem in problems])
     _edit(paths.config, lambda text: edits.put(text, path, value))
+
+
+def change_values(paths: Paths, values: Mapping[tuple[str, ...], object]) -> None:
+    """Set values at several places of the user's file in one step; None takes one out. Unknown names are refused."""
+    check_values(values)
+
+    def change(text: str) -> str:
+        for path, given in values.items():
+            text = (edits.remove(text, path) or text) if given is None else edits.put(text, path, edits.plain(given))
+        return text
+
+    _edit(paths.config, change)
+
+
+def check_values(values: Mapping[tuple[str, ...], object]) -> None:
+    """Raise ConfigError with all that is wrong with *values* by their places, unknown names included."""
+    told: list[str] = []
+    for path, given in values.items():
+        tree: Any = edits.plain(given)
+        for name in reversed(path):
+            tree = {name: tree}
+        reviewed = checks.review(tree)
+        known = reviewed.problems if given is not None else []
+        told += [f"{join(problem.path)}: {problem.what}" for problem in (*known, *reviewed.unknown)]
+    if told:
+        raise ConfigError(told[0], problems=told)
 
 
 def remove_value(paths: Paths, key: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 
-from mini_llm.gateway import counting, embeddings, health, models, passthrough, relay, scrape
+from mini_llm.gateway import control, counting, embeddings, health, models, passthrough, relay, scrape
 from mini_llm.gateway.state import Room
 
 Rooms = Mapping[str, Room]
@@ -56,6 +56,8 @@ def find(path: str) -> Rooms | None:
     rooms = _ROOMS.get(path)
     if rooms is not None:
         return rooms
+    if path.startswith(control.PREFIX):
+        return control.find(path)
     if path.startswith(_OF_A_MODEL) and not path.endswith("/") and len(path) <= _LONGEST:
         room = _ACTIONS.get(path.rpartition(":")[2])
         return {"GET": _MODEL, "POST": room} if room else {"GET": _MODEL}
@@ -69,6 +71,7 @@ def table() -> Iterator[tuple[str, str, Room]]:
     for prefix in _OF_A_MODEL:
         yield "GET", f"{prefix}{{model}}", _MODEL
         yield from (("POST", f"{prefix}{{model}}:{action}", room) for action, room in _ACTIONS.items())
+    yield from control.table()
 
 
 def nearest(path: str) -> str:

@@ -22,7 +22,7 @@ class Gateway:
 
     Each of `observers` is called with every exchange that has ended: metrics, the access log, traces. `draining`: no
     new work is taken; `closing`: what still runs is being cut. `stale` holds what is wrong with the configuration
-    where the one in use is an older one, else nothing.
+    where the one in use is an older one, else nothing. `reload` has it read anew, if somebody watches it.
     """
 
     def __init__(self, runtime: Runtime, guard: Guard, calls: Calls) -> None:
@@ -33,6 +33,7 @@ class Gateway:
         self.heartbeat = Heartbeat()
         self.log: AccessLog | None = None
         self.observers: list[Callable[[Exchange], None]] = [self.metrics]
+        self.reload: Callable[[], None] | None = None
         self.draining = False
         self.closing = False
         self.stale: tuple[str, ...] = ()
