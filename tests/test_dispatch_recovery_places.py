@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from mini_llm.errors import ContentFilterError, TruncatedError
+from tests.conftest import LocalModel
 from tests.test_dispatch_recovery import ends, read, world_of
 from tests.upstream import Bytes, Cut, FailInside, Provider, Say
+from tests.world import World
 
 TEXT = "Grüße  from\n\n**here**, my friend"
 WORDS = ("Grüße ", " from\n", "\n**he", "re**, my", " friend")
@@ -96,3 +98,17 @@ def test_thoughts_are_not_thought_aloud_twice(tmp_path: Path) -> None:
         deltas, answer = world_of(tmp_path, first, second).stream()
     assert "".join(delta.reasoning for delta in deltas) == "Hm. "
     assert answer.text == "It is here."
+
+
+@pytest.mark.parametrize("begun", ["The sky blue is a result of", "The sky", "I"])
+def test_a_real_model_goes_on_with_words_that_are_not_its_own(
+    tmp_path: Path, local_model: LocalModel, begun: str
+) -> None:
+    """It says them again first, as its server does with every beginning."""
+    with Provider(Cut(begun)) as first:
+        route = {"aliases": {"all": ["first/m", f"llamacpp/{local_model.name}"]}, "default": "all"}
+        world = World(tmp_path, {"first": first, "llamacpp": f"{local_model.url}/v1"}, route)
+        _, answer = world.stream("Why is the sky blue?", temperature=0, max_tokens=30)
+    assert answer.text.startswith(begun) and len(answer.text) > len(begun) + 20
+    assert begun not in answer.text[len(begun) :][: len(begun) + 1]
+    assert [one[:2] for one in ends(world)] == [("first", "partial"), ("llamacpp", "ok")]

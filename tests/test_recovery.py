@@ -112,6 +112,13 @@ def test_a_continuation_that_begins_from_the_start_adds_only_the_rest(text: str,
     assert sent + got == text
 
 
+@given(TEXTS, st.integers(0, 40), SIZES)
+def test_of_who_always_repeats_however_little_is_not_taken_for_more(text: str, cut: int, sizes: list[int]) -> None:
+    sent = text[:cut]
+    got = text_of(told(continued(stream(speaking(*in_pieces(text, sizes))), sent, repeats=True)))
+    assert sent + got == text
+
+
 @given(WORDS, st.integers(1, 30), st.integers(3, 8), SIZES)
 def test_the_last_words_said_again_are_left_out(text: str, words: int, again: int, sizes: list[int]) -> None:
     spoken = text.split()[: words + 1]

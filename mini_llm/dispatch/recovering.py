@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mini_llm import recovery
 from mini_llm.dispatch.call import Deltas, Recovery
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from mini_llm.dispatch.answering import Answering
 
 MOST_UNREAD = 4000  # deltas kept as they came: most answers are shorter, and need never be put together here
-
-Join: TypeAlias = Callable[[Deltas, str], Deltas]
 
 
 class Recovering:
@@ -73,32 +71,32 @@ class Recovering:
             raise first
         said = recovery.said(response)
         turns = self._answering.turns
-        for choices, asked, join in self._ways(request, said):
+        for choices, asked in self._ways(request, said):
             turns.begin_again(choices)
             turn = turns.next()
             while turn is not None and self._answering.has_time:
-                found = await self._tried(turn, asked, join, said)
+                found = await self._tried(turn, asked, said)
                 if not isinstance(found, MiniLLMError):
                     return found
                 turn = turns.other_key(turn, found) or turns.next()
         raise first
 
-    def _ways(self, request: ChatRequest, said: str) -> list[tuple[Sequence[Choice], ChatRequest, Join]]:
+    def _ways(self, request: ChatRequest, said: str) -> list[tuple[Sequence[Choice], ChatRequest]]:
         """Return who may be asked for what, the best way first."""
         failed = self._answering.failed
         left = [choice for choice in self._decision.choices if choice not in failed]
-        anew = (left, request, recovery.spliced)
+        anew = (left, request)
         able = [choice for choice in left if self._continues(choice)]
         if self._decision.recovery != "continue" or not able:
             return [anew]
-        return [(able, recovery.continuation(request, said), recovery.continued), anew]
+        return [(able, recovery.continuation(request, said)), anew]
 
     def _continues(self, choice: Choice) -> bool:
         return self._parts.registry.get(choice.target.provider).continues.takes(choice.target.model)
 
-    async def _tried(self, turn: Turn, asked: ChatRequest, join: Join, said: str) -> Deltas | MiniLLMError:
+    async def _tried(self, turn: Turn, asked: ChatRequest, said: str) -> Deltas | MiniLLMError:
         """Return what one target adds, or why it does not."""
-        plan = self._plan
+        plan, goes_on = self._plan, asked.continues
 
         def body_for(provider: Provider, target: Target) -> Body | Awaitable[Body]:
             return plan.body_for(asked, provider, target)
@@ -106,7 +104,8 @@ class Recovering:
         async def receive(reply: Reply, body: Body, meter: Meter) -> Deltas:
             deltas = await plan.receive(reply, body, meter)
             reply.response.content_came()  # what was sent already may take its time to come again
-            joined = join(deltas, said)
+            repeats = reply.provider.continues.repeats
+            joined = recovery.continued(deltas, said, repeats=repeats) if goes_on else recovery.spliced(deltas, said)
             return _begun(await anext(joined, None), joined)
 
         turns = self._answering.turns
@@ -118,7 +117,7 @@ class Recovering:
         try:
             deltas: Deltas = await attempt.open()
         except MiniLLMError as error:
-            if join is recovery.spliced or not isinstance(error, RejectedError | NoSpliceError):
+            if not goes_on or not isinstance(error, RejectedError | NoSpliceError):
                 self._answering.failed.append(turn.choice)
             return error
         self._answering.adopt(attempt)

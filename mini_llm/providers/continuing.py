@@ -15,13 +15,15 @@ class Continues:
     """What a provider's file says under `continues`.
 
     `models` are patterns (`*` is any run of letters). `path` replaces the usual one; `message` goes into the last
-    message, which is the beginning of the answer, and `body` into the request.
+    message, which is the beginning of the answer, and `body` into the request. With `repeats` the answer has that
+    beginning in it again.
     """
 
     models: tuple[str, ...] = ()
     path: str = ""
     message: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     body: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    repeats: bool = False
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Continues:
@@ -42,7 +44,7 @@ class Continues:
 
 def problem(table: Mapping[str, Any]) -> str:
     """Return what is wrong with *table* as `continues`, "" if nothing is."""
-    kinds = {"models": list, "path": str, "message": dict, "body": dict}
+    kinds = {"models": list, "path": str, "message": dict, "body": dict, "repeats": bool}
     for key, value in table.items():
         if key not in kinds:
             return f"`continues` has no `{key}`; it has {', '.join(kinds)}"

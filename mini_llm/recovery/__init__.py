@@ -60,13 +60,14 @@ def tokens_in(text: str) -> int:
     return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
-async def continued(deltas: AsyncIterable[Delta], sent: str) -> AsyncGenerator[Delta, None]:
+async def continued(deltas: AsyncIterable[Delta], sent: str, *, repeats: bool = False) -> AsyncGenerator[Delta, None]:
     """Yield what a continuation adds to *sent*; what it only says again is left out.
 
-    Its usage becomes that of the whole answer: what was sent counts as output, by estimate. Raises NoSpliceError if it
-    is a refusal; until it adds something nothing is yielded.
+    With *repeats* its provider always begins with what was sent. Its usage becomes that of the whole answer: what was
+    sent counts as output, by estimate. Raises NoSpliceError if it is a refusal; until it adds something nothing is
+    yielded.
     """
-    joint = Joint(sent)
+    joint = Joint(sent, repeats=repeats)
     begun, usage = False, None
     try:
         async for delta in deltas:

@@ -53,14 +53,18 @@ class Beginning:
 
 
 class Joint:
-    """Holds how a continuation begins until it is plain whether it says again what was sent: all of it, or its end."""
+    """Holds how a continuation begins until it is plain whether it says again what was sent: all of it, or its end.
 
-    def __init__(self, sent: str) -> None:
+    Who *repeats* always says all of it again, so that however little it was, it was not meant.
+    """
+
+    def __init__(self, sent: str, *, repeats: bool = False) -> None:
         self._sent = sent.rstrip()
         self._space = _Space(sent)
         self._held = ""
         self._again = 0  # how much of what is held was sent
-        self._all = Beginning(self._sent) if _letters(self._sent) >= ALL_WORDS else None
+        self._repeats = repeats
+        self._all = Beginning(self._sent) if repeats or _letters(self._sent) >= ALL_WORDS else None
         earliest = max(len(self._sent) - LONGEST_LAST_WORDS, 1)
         self._starts = [
             at
@@ -84,8 +88,8 @@ class Joint:
 
     def rest(self) -> str:
         """Return what is held and was not sent; from now on everything passes."""
-        if (self._all or self._starts) and _letters(self._held) >= LAST_WORDS:  # broke off while it said it again
-            self._again = len(self._held)
+        if (self._all or self._starts) and (self._repeats or _letters(self._held) >= LAST_WORDS):
+            self._again = len(self._held)  # broke off while it said it again
         text, self._held, self.open = self._held[self._again :], "", False
         self._all, self._starts, self._again = None, [], 0
         return self._space.take(text)

@@ -19,6 +19,7 @@ _PARTS = {
 }  # fmt: skip
 _AROUND = ("response.content_part", "response.reasoning_summary_part")
 _THOUGHTS = ("reasoning_text", "summary_text")
+_UNSAID = -1
 
 
 class Place(NamedTuple):
@@ -78,10 +79,8 @@ def _go_on(writer: Writer, sent: ChatResponse, recent: Sequence[sse.Event]) -> b
 
 
 def _place(body: Json) -> Place | None:
-    """Return the place that an event is about; None if it is about none."""
-    at, kind, item = body.get("output_index"), loose.text(body.get("type")), loose.object_of(body.get("item"))
-    if type(at) is not int:
-        return None
+    """Return the place that an event is about; None if it is about none. Some servers do not number their items."""
+    at, kind, item = body.get("output_index", _UNSAID), loose.text(body.get("type")), loose.object_of(body.get("item"))
     identity = loose.text(item.get("id")) or loose.text(body.get("item_id"))
     what, _, step = kind.rpartition(".")
     if what == "response.output_item":
@@ -93,6 +92,8 @@ def _place(body: Json) -> Place | None:
     if kind == "response.output_text.annotation.added":
         return Place(identity, at, "message", "output_text")
     part = _PARTS.get(what, "")
+    if not part and at == _UNSAID:
+        return None
     return Place(identity, at, _item_of(part), part, "said" if step == "delta" else "words done")
 
 
