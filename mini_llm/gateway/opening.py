@@ -15,17 +15,18 @@ from typing import NamedTuple
 
 from mini_llm._version import __version__
 from mini_llm.errors import ConfigError
-from mini_llm.gateway import binding, process
+from mini_llm.gateway import binding, process, scrape
 from mini_llm.gateway.binding import Binding, Options, UnfitError
 from mini_llm.gateway.connection import Limits
 from mini_llm.gateway.process import Record
 from mini_llm.gateway.reload import Marks, Reload, marks_of
 from mini_llm.gateway.server import Place, Service, guard_of, open_gateway, run
+from mini_llm.gateway.siblings import Board, Siblings
 from mini_llm.gateway.tokens import Tokens
 from mini_llm.runtime import Runtime
 
 BACKLOG = 2048
-OVERSEER_SECONDS = 1.0
+LOOK_SECONDS = 1.0
 
 Announce = Callable[[Record], None]
 
@@ -94,16 +95,22 @@ def _record(opened: _Opened, options: Options, log: str) -> Record:
     return Record(pid, process.birth(pid), time.time(), url, __version__, log, options)
 
 
-async def _life(runtime: Runtime, opened: _Opened, ready: Callable[[], None], overseer: int = 0) -> None:
+async def _life(
+    runtime: Runtime, opened: _Opened, ready: Callable[[], None], siblings: Siblings | None = None, overseer: int = 0
+) -> None:
     """Serve. With an *overseer*, end when that process has ended."""
     runtime.ledger.start()
     gateway = open_gateway(runtime, opened.place)
     service = Service(gateway, opened.sockets, limits=opened.limits, tls=opened.binding.tls)
     reload = Reload(gateway, partial(guard_of, place=opened.place), opened.seen)
+    gateway.reload = reload.wake
+    if siblings is not None:
+        gateway.siblings = siblings
+        gateway.metrics.constant = (("worker", str(siblings.place)),)
     service.listen_to_signals(service.stop if in_terminal() else reload.wake, alone=not overseer)
     for sock in opened.sockets:
         sock.listen(BACKLOG)
-    watching = [asyncio.create_task(reload.watch()), asyncio.create_task(_look_for_word(service, runtime, overseer))]
+    watching = [asyncio.create_task(reload.watch()), asyncio.create_task(_look_around(service, overseer))]
     try:
         await service.run(ready)
     finally:
@@ -112,13 +119,15 @@ async def _life(runtime: Runtime, opened: _Opened, ready: Callable[[], None], ov
         await asyncio.gather(*watching, return_exceptions=True)
 
 
-async def _look_for_word(service: Service, runtime: Runtime, overseer: int) -> None:
-    """Stop when the overseer has died, or (on Windows) when `mini-llm stop` left word."""
-    while True:
-        await asyncio.sleep(OVERSEER_SECONDS)
-        if process.told_to_stop(runtime.loaded.paths.home) or (overseer and os.getppid() != overseer):
-            service.stop()
-            return
+async def _look_around(service: Service, overseer: int) -> None:
+    """Tell the other workers how this one stands. Stop without the overseer, or (on Windows) by `mini-llm stop`."""
+    gateway = service.gateway
+    home = gateway.runtime.loaded.paths.home
+    while not process.told_to_stop(home) and not (overseer and os.getppid() != overseer):
+        if gateway.siblings is not None:
+            gateway.siblings.tell(metrics=scrape.own(gateway), live=len(gateway.calls.live))
+        await asyncio.sleep(LOOK_SECONDS)
+    service.stop()
 
 
 def _run_several(runtime: Runtime, opened: _Opened, ready: Callable[[tuple[int, ...]], None]) -> None:
@@ -127,12 +136,13 @@ def _run_several(runtime: Runtime, opened: _Opened, ready: Callable[[tuple[int, 
 
     for sock in opened.sockets:
         sock.listen(BACKLOG)
-    overseer = os.getpid()
+    count, overseer = opened.binding.options.workers, os.getpid()
+    board = Board(count)
 
-    def work(serving: Callable[[], None]) -> None:
-        run(_life(runtime, opened, serving, overseer))
+    def work(place: int, serving: Callable[[], None]) -> None:
+        run(_life(runtime, opened, serving, Siblings(board, place), overseer))
 
-    Overseer(opened.binding.options.workers, work, ready, hangup_ends=in_terminal()).run()
+    Overseer(count, work, ready, hangup_ends=in_terminal()).run()
 
 
 def in_terminal() -> bool:

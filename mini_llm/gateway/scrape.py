@@ -12,20 +12,27 @@ from mini_llm.gateway.exposition import CONTENT_TYPE, Family, Sample, gauge, wri
 from mini_llm.gateway.metrics import MOST_MODELS
 from mini_llm.gateway.request import Request
 from mini_llm.gateway.responder import Responder
+from mini_llm.gateway.siblings import merged
 from mini_llm.gateway.state import Gateway
 
 STATES = ("closed", "half-open", "open")
 
 
 async def metrics(gateway: Gateway, request: Request, responder: Responder, exchange: Exchange) -> None:
-    """Tell the metrics of this process in Prometheus' text format."""
-    families = [*gateway.metrics.families(), *_now(gateway), *vitals.process()]
-    told = gateway.runtime.credentials.redact(
-        written(families, gateway.metrics.constant)
-    )  # models are named by callers
+    """Tell the metrics of this gateway, of all its workers, in Prometheus' text format."""
+    told = own(gateway)
+    if gateway.siblings is not None:
+        told = merged([told, *(sibling["metrics"] for sibling in gateway.siblings.told())])
     responder.send(
         200, [("content-type", CONTENT_TYPE), ("cache-control", "no-store")], told.encode("utf-8", "replace")
     )
+
+
+def own(gateway: Gateway) -> str:
+    """Return the metrics of this process."""
+    families = [*gateway.metrics.families(), *_now(gateway), *vitals.process()]
+    text = written(families, gateway.metrics.constant)
+    return gateway.runtime.credentials.redact(text)  # models are named by callers
 
 
 def _now(gateway: Gateway) -> Iterator[Family]:

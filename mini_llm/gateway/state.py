@@ -11,6 +11,7 @@ from mini_llm.gateway.guard import Guard
 from mini_llm.gateway.metrics import Metrics
 from mini_llm.gateway.request import Request
 from mini_llm.gateway.responder import Responder
+from mini_llm.gateway.siblings import Siblings
 from mini_llm.gateway.vitals import Heartbeat
 from mini_llm.runtime import Runtime
 
@@ -22,7 +23,8 @@ class Gateway:
 
     Each of `observers` is called with every exchange that has ended: metrics, the access log, traces. `draining`: no
     new work is taken; `closing`: what still runs is being cut. `stale` holds what is wrong with the configuration
-    where the one in use is an older one, else nothing. `reload` has it read anew, if somebody watches it.
+    where the one in use is an older one, else nothing. `reload` has it read anew, if somebody watches it. `siblings`
+    are the other workers, if there are any.
     """
 
     def __init__(self, runtime: Runtime, guard: Guard, calls: Calls) -> None:
@@ -34,6 +36,7 @@ class Gateway:
         self.log: AccessLog | None = None
         self.observers: list[Callable[[Exchange], None]] = [self.metrics]
         self.reload: Callable[[], None] | None = None
+        self.siblings: Siblings | None = None
         self.draining = False
         self.closing = False
         self.stale: tuple[str, ...] = ()

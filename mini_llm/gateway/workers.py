@@ -31,7 +31,9 @@ _log = logging.getLogger(__name__)
 
 
 class Overseer:
-    """Keep *count* processes at *work*, which calls what it is given once it serves; *serving* hears of their pids.
+    """Keep *count* processes at *work*, each with a place of its own; *serving* hears of their pids.
+
+    *work* is given its place, and what to call once it serves.
 
     Has no event loop and no thread, so that it can fork whenever it must.
     """
@@ -39,7 +41,7 @@ class Overseer:
     def __init__(
         self,
         count: int,
-        work: Callable[[Callable[[], None]], None],
+        work: Callable[[int, Callable[[], None]], None],
         serving: Callable[[tuple[int, ...]], None],
         *,
         hangup_ends: bool = False,
@@ -49,9 +51,9 @@ class Overseer:
         self._serving = serving
         self._begun = False
         self._hangup_ends = hangup_ends
-        self._born: dict[int, float] = {}
+        self._born: dict[int, tuple[float, int]] = {}
         self._pause = FIRST_PAUSE
-        self._due = [0.0] * count
+        self._due = [(0.0, place) for place in range(count)]
         self._signals: list[int] = []
         self._ending = 0.0
         self._wake = (-1, -1)
@@ -111,24 +113,24 @@ class Overseer:
     def _start_due(self) -> None:
         """Start the workers whose pause is over."""
         now = time.monotonic()
-        due = [at for at in self._due if at <= now]
+        due = [one for one in self._due if one[0] <= now]
         if self._ending or not due:
             return
-        for at in due:
-            self._due.remove(at)
-            self._fork()
+        for one in due:
+            self._due.remove(one)
+            self._fork(one[1])
         if self._begun:
             self._serving(tuple(self._born))
 
-    def _fork(self) -> None:
+    def _fork(self, place: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         pid = os.fork()
         if not pid:
-            self._serve()
-        self._born[pid] = time.monotonic()
+            self._serve(place)
+        self._born[pid] = time.monotonic(), place
 
-    def _serve(self) -> NoReturn:
+    def _serve(self, place: int) -> NoReturn:
         """Be a worker."""
         code = FATAL
         try:
@@ -137,7 +139,7 @@ class Overseer:
                 signal.signal(number, signal.SIG_DFL)
             for end in (*self._wake, self._told[0]):
                 os.close(end)
-            self._work(self._say_ready)
+            self._work(place, self._say_ready)
             code = 0
         except BaseException:  # whatever it is, it must not run what is the overseer's
             _log.exception("a worker failed")
@@ -152,7 +154,7 @@ class Overseer:
 
     def _wait(self) -> int:
         """Wait for a signal, a death, a worker that is ready, or the end of a pause; return how many got ready."""
-        pause = min([IDLE_SECONDS, *(at - time.monotonic() for at in self._due)])
+        pause = min([IDLE_SECONDS, *(at - time.monotonic() for at, _ in self._due)])
         readable, _, _ = select.select([self._wake[0], self._told[0]], [], [], max(0.0, pause))
         if self._wake[0] in readable:
             os.read(self._wake[0], 4096)
@@ -175,11 +177,13 @@ class Overseer:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 break
-            lived = time.monotonic() - self._born.pop(pid)
+            born, place = self._born.pop(pid)
             dead += 1
             if self._ending:
                 continue
             _log.error("worker %d ended (%d) and is started again", pid, os.waitstatus_to_exitcode(status))
-            self._pause = FIRST_PAUSE if lived > SETTLED_SECONDS else min(2 * self._pause, LONGEST_PAUSE)
-            self._due.append(time.monotonic() + self._pause)
+            self._pause = (
+                FIRST_PAUSE if time.monotonic() - born > SETTLED_SECONDS else min(2 * self._pause, LONGEST_PAUSE)
+            )
+            self._due.append((time.monotonic() + self._pause, place))
         return dead

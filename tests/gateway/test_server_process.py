@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import select
 import signal
@@ -153,6 +154,14 @@ def test_workers_share_port_token_and_ledger(tmp_path: Path) -> None:
         for _ in range(20):
             assert ask(two).status_code == 200
         assert len(two.rows(20)) == 20
+
+        def counted() -> bool | None:
+            text = httpx.get(f"{two.url}/metrics", headers=two.headers).text
+            found = re.findall(r'^mini_llm_requests_total\{worker="(.)".*model="m".* (\d+)$', text, re.MULTILINE)
+            assert text.count("# TYPE mini_llm_requests_total counter") == 1
+            return True if sum(int(number) for _, number in found) == 20 else None
+
+        wait_for(counted, "every worker's requests in one answer")
         two.process.send_signal(signal.SIGTERM)
         assert ended(two) == 0
         assert not any(alive(pid) for pid in pids)
