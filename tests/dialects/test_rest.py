@@ -76,7 +76,7 @@ def settled(events: Sequence[sse.Event], rest: Sequence[sse.Event]) -> list[sse.
 WORDS = "One two"
 
 
-def anthropic(*bodies: dict[str, Any]) -> list[sse.Event]:
+def wired(*bodies: dict[str, Any]) -> list[sse.Event]:
     return [sse.Event(body["type"], json.dumps(body).encode()) for body in bodies]
 
 
@@ -102,13 +102,13 @@ def bodies_of(written: bytes) -> list[dict[str, Any]]:
 
 def test_an_empty_block_before_the_words_is_counted_and_a_ping_after_them_is_not() -> None:
     stop, ping = {"type": "content_block_stop", "index": 0}, {"type": "ping"}
-    recent = anthropic(block(0), stop, block(1), words(1), ping)
+    recent = wired(block(0), stop, block(1), words(1), ping)
     first, *_ = bodies_of(rest_of("anthropic_messages", answer(Delta(WORDS, block=1)), recent))
     assert (first["type"], first["index"]) == ("content_block_delta", 1)
 
 
 def test_words_after_a_block_that_was_closed_open_the_next() -> None:
-    recent = anthropic(words(3), {"type": "content_block_stop", "index": 3})
+    recent = wired(words(3), {"type": "content_block_stop", "index": 3})
     rest = bodies_of(rest_of("anthropic_messages", answer(Delta(WORDS, block=3)), recent))
     assert [(body["type"], body.get("index")) for body in rest[:2]] == [
         ("content_block_start", 4),
@@ -119,7 +119,7 @@ def test_words_after_a_block_that_was_closed_open_the_next() -> None:
 def test_a_tool_called_after_the_words_closes_their_block() -> None:
     call = Delta(tool_call=ToolCallDelta(0, "call_1", "look", "{}"))
     end = Delta(finish_reason="tool_calls")
-    rest = bodies_of(rest_of("anthropic_messages", answer(Delta(WORDS)), anthropic(words(0)), [call, end]))
+    rest = bodies_of(rest_of("anthropic_messages", answer(Delta(WORDS)), wired(words(0)), [call, end]))
     assert [body["type"] for body in rest[:2]] == ["content_block_stop", "content_block_start"]
     assert rest[1]["index"] == 1 and rest[-2]["delta"]["stop_reason"] == "tool_use"
 
@@ -127,7 +127,7 @@ def test_a_tool_called_after_the_words_closes_their_block() -> None:
 @pytest.mark.parametrize("kind", ["server_tool_use", "tool_use"])
 def test_a_stream_that_ended_in_a_tool_cannot_go_on(kind: str) -> None:
     with pytest.raises(TruncatedError):
-        rest_of("anthropic_messages", answer(Delta(WORDS)), anthropic(words(0), block(1, kind)))
+        rest_of("anthropic_messages", answer(Delta(WORDS)), wired(words(0), block(1, kind)))
 
 
 def item(step: str, at: int, kind: str = "message", name: str = "msg_1") -> dict[str, Any]:
@@ -137,7 +137,7 @@ def item(step: str, at: int, kind: str = "message", name: str = "msg_1") -> dict
 
 def test_an_item_of_which_nothing_was_said_yet_is_the_one_that_goes_on() -> None:
     sent = answer(Delta(id="resp_1", model="m", created=1), Delta(WORDS, block=0))
-    rest = bodies_of(rest_of("openai_responses", sent, anthropic(item("added", 1, name="msg_2"))))
+    rest = bodies_of(rest_of("openai_responses", sent, wired(item("added", 1, name="msg_2"))))
     assert [body["type"] for body in rest[:2]] == ["response.content_part.added", "response.output_text.delta"]
     assert (rest[1]["item_id"], rest[1]["output_index"], rest[1]["content_index"]) == ("msg_2", 1, 0)
     assert [body["sequence_number"] for body in rest] == list(range(42, 42 + len(rest)))
@@ -146,9 +146,22 @@ def test_an_item_of_which_nothing_was_said_yet_is_the_one_that_goes_on() -> None
 
 def test_a_thought_that_was_begun_is_closed_before_the_words_go_on() -> None:
     sent = answer(Delta(id="resp_1", model="m", created=1), Delta(WORDS, block=0))
-    rest = bodies_of(rest_of("openai_responses", sent, anthropic(item("added", 1, "reasoning", "rs_1"))))
+    rest = bodies_of(rest_of("openai_responses", sent, wired(item("added", 1, "reasoning", "rs_1"))))
     assert [body["type"] for body in rest[:2]] == ["response.output_item.done", "response.output_item.added"]
     assert rest[0]["item"]["id"] == "rs_1" and rest[1]["output_index"] == 2
+
+
+def test_a_server_that_numbers_nothing_is_gone_on_with_too() -> None:
+    events = [
+        {"type": "response.output_item.added", "item": {"type": "message", "id": "msg_1"}},
+        {"type": "response.content_part.added", "item_id": "msg_1", "part": {"type": "output_text", "text": ""}},
+        {"type": "response.output_text.delta", "item_id": "msg_1", "delta": WORDS},
+    ]
+    sent = answer(Delta(id="resp_1", model="m", created=1), Delta(WORDS, block=0))
+    rest = bodies_of(rest_of("openai_responses", sent, wired(*events)))
+    assert (rest[0]["type"], rest[0]["item_id"]) == ("response.output_text.delta", "msg_1")
+    (whole,) = rest[-1]["response"]["output"]
+    assert (whole["id"], whole["content"][0]["text"]) == ("msg_1", f"{WORDS} and the rest.")
 
 
 def test_an_item_that_only_its_provider_knows_cannot_go_on() -> None:
@@ -157,12 +170,12 @@ def test_an_item_that_only_its_provider_knows_cannot_go_on() -> None:
         {"type": "response.web_search_call.searching", "output_index": 1},
     ):
         with pytest.raises(TruncatedError):
-            rest_of("openai_responses", answer(Delta(WORDS)), anthropic(event))
+            rest_of("openai_responses", answer(Delta(WORDS)), wired(event))
 
 
 @pytest.mark.parametrize("dialect", dialects.NAMES)
 def test_a_rest_that_breaks_off_as_well_has_no_ending(dialect: str) -> None:
-    recent = anthropic(words(0), item("added", 0))[dialect == "openai_responses" :][:1]
+    recent = wired(words(0), item("added", 0))[dialect == "openai_responses" :][:1]
     with pytest.raises(TruncatedError) as caught:
         rest_of(dialect, answer(Delta(id="resp_1"), Delta(WORDS)), recent, [Delta(" and")])
     if dialect == "openai_responses":
