@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mini_llm.cli import output
+from mini_llm.cli import output, running
 from mini_llm.cli.flags import flags
 from mini_llm.cli.frame import Command, new_app
 from mini_llm.cli.help import examples
@@ -14,6 +14,8 @@ from mini_llm.errors import MiniLLMError, NoProviderError
 from mini_llm.gateway import described
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mini_llm.runtime import Runtime
 
 MEND_NOTHING = "export OPENAI_API_KEY=sk-... or run `mini-llm providers add groq --key`"
@@ -50,6 +52,7 @@ def survey(runtime: Runtime) -> dict[str, Any]:
     return {
         "version": __version__,
         "wallet": _wallet(runtime),
+        "gateway": _gateway(runtime.loaded.paths.home, problems),
         "default": default,
         "providers": providers,
         "today": _today(runtime, problems),
@@ -63,6 +66,34 @@ def survey(runtime: Runtime) -> dict[str, Any]:
 def _wallet(runtime: Runtime) -> dict[str, Any] | None:
     wallet = runtime.loaded.config.wallet
     return {"type": wallet.type, "endpoint": wallet.endpoint} if wallet and wallet.type != "none" else None
+
+
+def _gateway(home: Path, problems: list[dict[str, str]]) -> dict[str, Any] | None:
+    """Return what the gateway that runs says of itself, None if none runs."""
+    record = running.found(home)
+    if record is None:
+        return None
+    told: dict[str, Any] = {"address": record.url, "pid": record.pid, "since": record.started, "answers": False}
+    try:
+        told |= {**running.described(home, record), "answers": True}
+    except MiniLLMError as error:
+        what = f"the gateway at {record.url} (pid {record.pid}) does not answer: {error.message}"
+        problems.append({"what": what, "mend": "mini-llm restart"})
+        return told
+    problems += _troubles(told)
+    return told
+
+
+def _troubles(gateway: dict[str, Any]) -> list[dict[str, str]]:
+    """Return what does not work in a gateway that answers."""
+    found = [
+        {"what": f"the gateway's config is not the one in use: {problem['what']}", "mend": "mini-llm config check"}
+        for problem in gateway["config"]["problems"][:1]
+    ]
+    for part in ("ledger", "log"):
+        if trouble := gateway[part]["trouble"]:
+            found.append({"what": f"the gateway's {part} can't be written: {trouble}", "mend": ""})
+    return found
 
 
 def _default(runtime: Runtime, problems: list[dict[str, str]]) -> dict[str, Any]:
@@ -104,6 +135,8 @@ def _screen(found: dict[str, Any]) -> dict[str, Any]:
     targets = " → ".join(default["targets"]) or "nothing that works"
     lines: dict[str, Any] = {
         "wallet": f"{wallet['type']} at {wallet['endpoint']}" if wallet else "no wallet; your own providers are used",
+        "gateway": _running(found["gateway"]),
+        "targets": _targets(found["gateway"]),
         "default": f"{default['model']}: {targets}" if default["model"] not in ("", targets) else targets,
     }
     width = max((len(row["name"]) for row in found["providers"]), default=0)
@@ -112,6 +145,41 @@ def _screen(found: dict[str, Any]) -> dict[str, Any]:
     lines["today"] = _spent(found["today"])
     lines["budgets"] = ", ".join(f"${amount} {period}" for period, amount in found["budgets"].items())
     return {**lines, "config": found["config"], "prices": f"of {found['catalogue']}"}
+
+
+def _running(gateway: dict[str, Any] | None) -> str:
+    """Return where the gateway is, since when, and what it has to do."""
+    if gateway is None:
+        return "not running; `mini-llm start` starts it"
+    from time import localtime, strftime
+
+    since = strftime("%Y-%m-%d %H:%M", localtime(gateway["since"]))
+    line = f"{gateway['address']}, since {since}, pid {gateway['pid']}"
+    if not gateway["answers"]:
+        return f"{line}; it does not answer"
+    workers = f", {gateway['workers']} workers" if gateway["workers"] > 1 else ""
+    hour = gateway["requests"]["last_hour"]
+    asked = f"{'?' if hour is None else format(hour, ',')} requests in the last hour"
+    return f"{line}{workers}; {asked}, {gateway['requests']['live']} under way"
+
+
+def _targets(gateway: dict[str, Any] | None) -> str:
+    """Return how each target fares, one a line."""
+    targets = (gateway or {}).get("targets", [])
+    width = max((len(_named(one)) for one in targets), default=0)
+    return "\n".join(f"{_named(one):<{width}}  {_fares(one)}" for one in targets)
+
+
+def _named(target: dict[str, Any]) -> str:
+    return f"{target['target']} {target['credential']}".rstrip()
+
+
+def _fares(target: dict[str, Any]) -> str:
+    if target["trouble"]:
+        return str(target["trouble"])
+    if target["state"] != "closed":
+        return str(target["state"])
+    return "not asked yet" if target["latency"] is None else f"ok, first content after {target['latency']:.2f} s"
 
 
 def _spent(today: dict[str, Any]) -> str:

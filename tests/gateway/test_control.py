@@ -27,7 +27,7 @@ def test_status_tells_how_the_gateway_stands(tmp_path: Path) -> None:
     assert (told["address"], told["pid"], told["workers"]) == (gateway.url, gateway.process.pid, 1)
     assert told["since"] > 1_700_000_000
     assert told["config"] == {"path": str(tmp_path / "config.json"), "stale": False, "problems": []}
-    assert told["requests"] == {"live": 1, "last_hour": 1}
+    assert told["requests"] == {"live": 0, "last_hour": 1}
     assert (told["today"]["requests"], told["today"]["input_tokens"]) == (1, 10)
     assert (told["draining"], told["ledger"], told["log"]) == (False, {"trouble": ""}, {"trouble": ""})
 

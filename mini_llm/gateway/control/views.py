@@ -42,7 +42,7 @@ async def status(gateway: Gateway, request: Request, name: str) -> Json:
             "problems": [problem(one) for one in gateway.stale],
         },
         "requests": {
-            "live": len(gateway.calls.live),
+            "live": len(gateway.calls.live) - 1,  # but this one
             "last_hour": (await _sums(runtime.ledger, now - HOUR)).get("requests"),
         },
         "today": await _sums(runtime.ledger, window_at("daily", now).starts),
