@@ -69,7 +69,7 @@ ON CONFLICT (slot, origin) DO UPDATE SET
   dollars = dollars + excluded.dollars, nanos = nanos + excluded.nanos,
   unpriced = unpriced + excluded.unpriced, estimated = estimated + excluded.estimated
 """
-MARK = "UPDATE mark SET rolled = (SELECT max(id) FROM entry)"
+MARK = "UPDATE mark SET rolled = (SELECT ifnull(max(id), 0) FROM entry)"
 OWNERS = "SELECT DISTINCT owner FROM reservation WHERE state = 'open'"
 LEFT_OPEN = "SELECT id FROM reservation WHERE state = 'open' AND owner = ?"
 
@@ -143,10 +143,13 @@ class SQLiteBook:
                 self._connection.execute(FORGET, (time.time(), MOST_REMEMBERED))
             self._unrolled += len(batch.entries)
             if self._unrolled >= ROLL:
-                self._connection.execute(ROLL_UP)
-                self._connection.execute(MARK)
-                self._unrolled = 0
+                self._roll_up()
         return outcomes
+
+    def roll_up(self) -> None:
+        """Sum the rows that are not summed yet; `write` does so by itself from time to time."""
+        with self._told("written"), self._transaction(urgent=False):
+            self._roll_up()
 
     def tidy(self) -> None:
         """Fold the log into the file when it has grown. Apart from `write`, so that nobody waits for it."""
@@ -218,6 +221,11 @@ class SQLiteBook:
             found = self._connection.execute("PRAGMA quick_check(1)").get
             if found != "ok":
                 raise LedgerError(f"the ledger {self._file} is damaged: {found}", hint=MEND)
+
+    def _roll_up(self) -> None:
+        self._connection.execute(ROLL_UP)
+        self._connection.execute(MARK)
+        self._unrolled = 0
 
     def _note_log(self, _: apsw.Connection, __: str, pages: int) -> int:
         self._log_pages = pages
