@@ -107,6 +107,7 @@ ROWS: dict[str, Row] = {
     "`temperature` beside reasoning": Row({"temperature": 0.5}, {"thinking": Thinking(effort="high")}),
     "`top_p`": Row({"top_p": 0.5}),
     "`top_k`": Row({"top_k": 7}),
+    "`top_k` beside reasoning": Row({"top_k": 7}, {"thinking": Thinking(effort="high")}),
     "stop sequences": Row({"stop": ("END",)}),
     "`presence_penalty`": Row({"presence_penalty": 0.5}),
     "`frequency_penalty`": Row({"frequency_penalty": 0.5}),

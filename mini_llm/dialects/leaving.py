@@ -43,7 +43,12 @@ def bare(request: ChatRequest, dialect: str) -> tuple[ChatRequest, tuple[str, ..
 
 
 def unsaid(request: ChatRequest, body: Json, dialect: str) -> tuple[str, ...]:
-    """Return the names of what *request* asks for and its *body* does not say: how much to think."""
+    """Return the names of what *request* asks for and its *body* does not say: how much to think, what it bars."""
+    barred = ("top_k",) if dialect == ANTHROPIC and request.top_k is not None and "top_k" not in body else ()
+    return _thoughts(request, body, dialect) + barred
+
+
+def _thoughts(request: ChatRequest, body: Json, dialect: str) -> tuple[str, ...]:
     wanted, names = request.thinking, _THOUGHTS.get(dialect)
     if wanted is None or names is None or wanted[:3] == (None, None, None):
         return ()

@@ -57,16 +57,19 @@ def refuse_beside(request: ChatRequest, fields: Json) -> None:
 
     https://platform.claude.com/docs/en/build-with-claude/extended-thinking (2026-11)
     """
-    if request.dialect == NAME or fields.get("thinking", {}).get("type", "disabled") == "disabled":
+    if request.dialect == NAME or not thinks(fields):
         return
     if request.temperature not in (None, 1):
         raise CANNOT.error("temperature", "while a Claude thinks it is 1")
-    if request.top_k is not None:
-        raise CANNOT.error("top_k", "not while a Claude thinks")
     if request.top_p is not None and request.top_p < LEAST_TOP_P:
         raise CANNOT.error("top_p", f"while a Claude thinks it is at least {LEAST_TOP_P}")
     if request.tools and request.tool_choice and request.tool_choice.mode in ("required", "tool"):
         raise CANNOT.error("tool_choice", "a Claude that thinks cannot be made to call a tool")
+
+
+def thinks(fields: Json) -> bool:
+    """Whether *fields* turn thinking on."""
+    return bool(fields.get("thinking", {}).get("type", "disabled") != "disabled")
 
 
 def takes_budget(model: str) -> bool:

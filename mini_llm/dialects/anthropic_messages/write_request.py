@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 from mini_llm.dialects import calls, media
 from mini_llm.dialects.anthropic_messages.response import is_source
 from mini_llm.dialects.anthropic_messages.schema import closed
-from mini_llm.dialects.anthropic_messages.thinking import max_tokens, refuse_beside, thinking_fields
+from mini_llm.dialects.anthropic_messages.thinking import max_tokens, refuse_beside, thinking_fields, thinks
 from mini_llm.dialects.anthropic_messages.words import CANNOT, NAME
 from mini_llm.dialects.turns import reminder
 from mini_llm.types import (
@@ -53,6 +53,8 @@ def encode_request(request: ChatRequest) -> Json:
     thinking = thinking_fields(request, limit)
     refuse_beside(request, thinking)
     body |= thinking
+    if thinks(thinking) and request.dialect != NAME:
+        body.pop("top_k", None)  # not beside thinking; Google's clients always send one
     if wanted := request.response_format:
         form = {"type": "json_schema", "schema": _schema(wanted, ours=request.dialect == NAME)}
         body["output_config"] = body.get("output_config", {}) | {"format": form}
