@@ -47,16 +47,16 @@ def _asked(body: dict[str, Any]) -> str:
 
 
 def _result(body: dict[str, Any]) -> str | None:
-    """Return what a tool gave, if that is what the conversation ends with."""
+    """Return what a tool gave after the model spoke last; agents may say more behind it."""
     for message in reversed(body.get("messages", ())):
+        if message["role"] == "assistant":
+            return None
         if message["role"] == "tool":
             return _text(message["content"])
         blocks = message["content"] if isinstance(message["content"], list) else []
         for block in blocks:
             if block.get("type") == "tool_result":
                 return _text(block.get("content", ""))
-        if message["role"] != "system":
-            return None
     return None
 
 
