@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from mini_llm.credentials import Secret, sources
+from mini_llm.config import Paths
+from mini_llm.credentials import Credentials, Secret, sources
 from mini_llm.errors import ConfigError, CredentialError, UsageError
 from tests.keyrings import KEY, OPENAI, credentials, on_disk, safe
 
@@ -292,3 +293,33 @@ def test_a_reference_is_described_without_its_value(tmp_path: Path, reference: s
 
 def test_a_secret_may_be_named_by_hand() -> None:
     assert repr(Secret(KEY, origin="https://a:443", reference="env:K")) == "Secret('env:K', origin='https://a:443')"
+
+
+def test_a_key_that_was_found_is_known_until_its_file_or_variable_changes(tmp_path: Path) -> None:
+    environ = {"K": KEY, "MINI_LLM_HOME": str(tmp_path)}
+    ours = Credentials(environ=environ, paths=Paths.find(environ))
+    (tmp_path / "key").write_text(KEY + "1")
+    for reference in ("${K}", "file:key", KEY + "2"):
+        assert ours.known(reference, origin=OPENAI) is None
+        ours.find(reference, origin=OPENAI)
+        found = ours.known(reference, origin=OPENAI)
+        assert found is not None and found.reveal(OPENAI).startswith(KEY)
+        assert ours.known(reference, origin="https://elsewhere.example") is None
+        ours.refresh(reference)
+        assert ours.known(reference, origin=OPENAI) is None
+        ours.find(reference, origin=OPENAI)
+    environ["K"] = KEY + "3"
+    (tmp_path / "key").write_text(KEY + "changed")
+    assert ours.known("${K}", origin=OPENAI) is None
+    assert ours.known("file:key", origin=OPENAI) is None
+    assert ours.find("file:key", origin=OPENAI).reveal(OPENAI) == KEY + "changed"
+    (tmp_path / "key").unlink()
+    assert ours.known("file:key", origin=OPENAI) is None
+
+
+def test_what_is_stored_anew_is_looked_up_anew(tmp_path: Path) -> None:
+    ours = credentials(tmp_path)
+    reference = ours.store("openai", KEY, origin=OPENAI, insecure=True).reference
+    ours.find(reference, origin=OPENAI)
+    ours.store("openai", KEY + "4", origin=OPENAI, insecure=True)
+    assert ours.known(reference, origin=OPENAI) is None

@@ -67,6 +67,9 @@ def test_leaving_the_block_early_closes_the_socket_at_once() -> None:
         (flood(b"x", pause=0.01), QUICK._replace(total=0.1), "total"),
         (faulty("slow@1", answer()), QUICK._replace(total=0.05), "total"),
         (stall(0), QUICK._replace(total=0.1), "total"),
+        (stall(0), QUICK._replace(content=0.1), "first content"),
+        (flood(b"x", pause=0.01), QUICK._replace(content=0.1), "first content"),
+        (faulty("slow@1", answer()), QUICK._replace(content=0.05), "first content"),
     ],
 )
 def test_each_phase_has_its_deadline(script: Script, timeouts: Timeouts, phase: str) -> None:
@@ -79,6 +82,21 @@ def test_each_phase_has_its_deadline(script: Script, timeouts: Timeouts, phase: 
         assert caught.value.phase == phase
         assert f"http://127.0.0.1:{peer.port}" in str(caught.value)
         assert await peer.closed(0) < 1.0
+
+    play(story)
+
+
+def test_once_content_has_come_only_silence_and_the_total_count() -> None:
+    async def story(transport: Transport, peer: Hostile) -> None:
+        peer.scripts["/"] = stall(90, of=answer(b"x" * 1000))
+        timeouts = QUICK._replace(content=0.1, silence=0.2)
+        with pytest.raises(DeadlineError) as caught:
+            async with transport.send("GET", f"{peer.url}/", timeouts=timeouts) as response:
+                response.content_came()
+                response.allow_silence(0.4)
+                began = time.monotonic()
+                await response.read()
+        assert caught.value.phase == "silence" and time.monotonic() - began > 0.3
 
     play(story)
 

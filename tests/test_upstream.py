@@ -14,7 +14,7 @@ from mini_llm.transport import Timeouts
 from mini_llm.types import Json
 from mini_llm.upstream import Request
 from tests.hostile import chunk, hostile
-from tests.upstream import FailInside, Provider, Say, Status, Step
+from tests.upstream import FailInside, Provider, Say, Seen, Status, Step
 from tests.world import World
 
 QUICK = Timeouts(connect=2.0, first_byte=2.0, silence=2.0, total=5.0)
@@ -183,3 +183,68 @@ def test_an_answer_that_came_whole_though_a_stream_was_asked_for_is_taken(tmp_pa
     whole = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}]}
     with Provider(Status(200, whole)) as provider:
         assert world(tmp_path, provider).stream(model="lab/m")[1].text == "Hello"
+
+
+def sent(home: Path, request: Request, **settings: Any) -> Seen:
+    """Return *request* as the provider saw it."""
+    with Provider() as provider:
+        runtime = world(home, provider, **settings).runtime
+
+        async def send() -> None:
+            async with runtime.upstream.open(Target("lab", "m"), request):
+                pass
+            await runtime.close()
+
+        asyncio.run(send())
+        return provider.seen[0]
+
+
+def test_a_callers_header_replaces_the_dialects_own(tmp_path: Path) -> None:
+    headers = (("Anthropic-Version", "2024-01-01"), ("anthropic-beta", "a"), ("anthropic-beta", "b"), ("x-new", "1"))
+    seen = sent(tmp_path, Request(b"{}", False, QUICK, headers), dialect="anthropic", auth="x-api-key")
+    assert seen.headers["anthropic-version"] == "2024-01-01"
+    assert seen.headers["anthropic-beta"] == "a, b"
+    assert seen.headers["x-new"] == "1"
+
+
+@pytest.mark.parametrize("auth", ["bearer", "x-api-key", "api-key"])
+@pytest.mark.parametrize("name", ["Authorization", "X-Api-Key", "api-key", "x-goog-api-key", "Cookie", "X-Team"])
+def test_a_callers_header_never_says_who_asks_nor_what_the_user_has_set(tmp_path: Path, name: str, auth: str) -> None:
+    request = Request(b"{}", False, QUICK, ((name, "stolen"),))
+    seen = sent(tmp_path, request, auth=auth, headers={"x-team": "blue"})
+    assert "stolen" not in str(seen.headers)
+    assert SECRET in str(seen.headers) and seen.headers["x-team"] == "blue"
+
+
+@pytest.mark.parametrize("name", ["Host", "Content-Length", "Transfer-Encoding", "Connection"])
+def test_a_callers_header_cannot_say_where_a_request_goes_or_ends(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="written by the transport"):
+        sent(tmp_path, Request(b"{}", False, QUICK, ((name, "1"),)))
+
+
+def test_a_request_may_be_of_any_kind(tmp_path: Path) -> None:
+    form = "multipart/form-data; boundary=x"
+    request = Request(b"--x--", False, QUICK, path="/audio/transcriptions", content_type=form)
+    seen = sent(tmp_path, request)
+    assert (seen.method, seen.path, seen.headers["content-type"]) == ("POST", "/v1/audio/transcriptions", form)
+    assert seen.raw == b"--x--"
+    assert sent(tmp_path, Request(b"", False, QUICK, path="/models", method="GET")).method == "GET"
+
+
+def test_another_key_of_the_provider_can_be_named(tmp_path: Path) -> None:
+    plain = "sk-another-0123456789"
+    assert sent(tmp_path, Request(b"{}", False, QUICK, key=plain)).headers["authorization"] == f"Bearer {plain}"
+
+
+@pytest.mark.parametrize("name", ["x-request-id", "request-id", "x-amzn-requestid", "mistral-correlation-id"])
+def test_the_providers_name_for_an_answer_is_known_however_it_calls_it(tmp_path: Path, name: str) -> None:
+    async def send(provider: Provider) -> str:
+        runtime = world(tmp_path, provider).runtime
+        try:
+            async with runtime.upstream.open(Target("lab", "m"), Request(b"{}", False, QUICK)) as reply:
+                return reply.request_id
+        finally:
+            await runtime.close()
+
+    with Provider(Status(200, {}, headers={name: "up-7"})) as provider:
+        assert asyncio.run(send(provider)) == "up-7"
