@@ -145,16 +145,19 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Note *record*."""
-        text = record.getMessage()
-        if record.name == "asyncio":
-            text = text.partition("\n")[0]  # below, asyncio shows tasks with the values they hold
         error = record.exc_info[1] if record.exc_info else None
-        trace = _told(error) if error is not None else ""
-        self._take(_Note(record.created, record.levelno, record.name, text, trace))
+        trace = trace_of(error) if error is not None else ""
+        self._take(_Note(record.created, record.levelno, record.name, text_of(record), trace))
 
 
-def _told(error: BaseException) -> str:
-    """Return where *error* and what led to it arose, and what they are: types, not words."""
+def text_of(record: logging.LogRecord) -> str:
+    """Return what was logged; of asyncio the first line alone: below, it shows tasks with the values they hold."""
+    text = record.getMessage()
+    return text.partition("\n")[0] if record.name == "asyncio" else text
+
+
+def trace_of(error: BaseException) -> str:
+    """Return where *error* and what led to it arose, and what they are: types, not words, which may quote a prompt."""
     told: list[str] = []
     cause: BaseException | None = error
     while cause is not None and len(told) < 10:

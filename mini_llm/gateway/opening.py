@@ -16,6 +16,7 @@ from typing import NamedTuple
 from mini_llm._version import __version__
 from mini_llm.errors import ConfigError
 from mini_llm.gateway import binding, process, scrape
+from mini_llm.gateway.access_log import text_of, trace_of
 from mini_llm.gateway.binding import Binding, Options, UnfitError
 from mini_llm.gateway.connection import Limits
 from mini_llm.gateway.process import Record
@@ -162,12 +163,14 @@ def _write_to_stderr(runtime: Runtime) -> None:
 
 
 class _Redacting(logging.Formatter):
-    """One line's time, weight and text, without a secret."""
+    """One line's time, weight and text, without a secret, and without what an exception quotes."""
 
     def __init__(self, redact: Callable[[str], str]) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s")
+        super().__init__()
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record."""
-        return self._redact(super().format(record))
+        line = f"{self.formatTime(record)} {record.levelname} {text_of(record)}"
+        error = record.exc_info[1] if record.exc_info else None
+        return self._redact(line if error is None else f"{line}\n{trace_of(error)}")

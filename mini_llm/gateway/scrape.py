@@ -43,9 +43,7 @@ def _now(gateway: Gateway) -> Iterator[Family]:
     yield gauge("mini_llm_config_stale", "1 while the config file is not the one in use.", bool(gateway.stale))
     yield gauge("mini_llm_ledger_trouble", "1 while rows can't be written.", bool(gateway.runtime.ledger.trouble))
     yield gauge("mini_llm_loop_lag_seconds", "Lateness of the event loop's last beat.", gateway.heartbeat.lag)
-    yield gauge(
-        "mini_llm_loop_lag_worst_seconds", "Its greatest lateness since the last scrape.", gateway.heartbeat.worst()
-    )
+    yield gauge("mini_llm_loop_lag_worst_seconds", "Its greatest lateness of late.", gateway.heartbeat.worst)
     yield from _targets(gateway)
 
 

@@ -17,13 +17,14 @@ from mini_llm.gateway.exposition import Family, Sample, gauge
 
 BEAT_SECONDS = 0.1
 BLOCKED_SECONDS = 0.25
+HALF_MINUTE = 30.0
 _log = logging.getLogger(__name__)
 
 
 class Heartbeat:
     """Watch an event loop from outside: how late its timers are, and what it does when it does nothing else.
 
-    `lag` is the lateness of the last beat in seconds, `worst` the greatest since it was last asked for.
+    `lag` is the lateness of the last beat in seconds, `worst` the greatest of the last half to whole minute.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -35,7 +36,8 @@ class Heartbeat:
         self._thread = 0
         self._due = 0.0
         self._told = 0.0
-        self._worst = 0.0
+        self._worst = [0.0, 0.0]  # of this half minute, and of the one before
+        self._half = 0
         self.lag = 0.0
 
     def start(self) -> None:
@@ -54,10 +56,10 @@ class Heartbeat:
         if self._watcher is not None:
             self._watcher.join(1.0)
 
+    @property
     def worst(self) -> float:
-        """Return the greatest lateness since the last question."""
-        worst, self._worst = max(self._worst, self.lag), 0.0
-        return worst
+        """The greatest lateness of late."""
+        return max(self._worst)
 
     def _schedule(self) -> None:
         assert self._loop is not None
@@ -65,8 +67,12 @@ class Heartbeat:
         self._timer = self._loop.call_later(BEAT_SECONDS, self._beat)
 
     def _beat(self) -> None:
-        self.lag = max(0.0, self._clock() - self._due)
-        self._worst = max(self._worst, self.lag)
+        now = self._clock()
+        self.lag = max(0.0, now - self._due)
+        half = int(now / HALF_MINUTE)
+        if half != self._half:
+            self._half, self._worst = half, [0.0, self._worst[0]]
+        self._worst[0] = max(self._worst[0], self.lag)
         self._schedule()
 
     def _watch(self) -> None:
