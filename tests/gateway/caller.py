@@ -125,18 +125,18 @@ class Caller:
         heard = Heard()
         clock = asyncio.get_running_loop().time
         asked = clock()
-        raw, self._rest = self._rest, b""
-        while not _complete(raw, heard):
+        framing = _Framing(heard)
+        framing.feed(self._rest)
+        while not heard.whole:
             data = b""
             with suppress(ConnectionError):
-                data = await self.reader.read(65536)
+                data = await self.reader.read(1 << 20)
             heard.first_at = heard.first_at or clock() - asked
             if not data:
                 break
-            raw += data
+            framing.feed(data)
         heard.ended_at = clock() - asked
-        self._rest = raw[len(heard.raw) :] if heard.whole else b""
-        heard.raw = heard.raw or raw
+        self._rest = framing.close()
         return heard
 
     async def close(self) -> None:
@@ -150,38 +150,60 @@ class Caller:
         self.writer.transport.abort()
 
 
-def _complete(raw: bytes, heard: Heard) -> bool:
-    """Fill *heard* with what is there of an answer; tell whether it is all."""
-    head, mark, rest = raw.partition(b"\r\n\r\n")
-    if not mark:
-        return False
-    if head.startswith(b"HTTP/1.1 100"):
-        return _complete(rest, heard)
-    first, *lines = head.decode("latin-1").split("\r\n")
-    heard.status = int(first.split(" ")[1])
-    heard.headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
-    before = len(raw) - len(rest)
-    if heard.headers.get("transfer-encoding") == "chunked":
-        heard.body, used, heard.whole = _dechunked(rest)
-    elif "content-length" in heard.headers:
-        used = int(heard.headers["content-length"])
-        heard.body, heard.whole = rest[:used], len(rest) >= used
-    else:
-        heard.body, used = rest, len(rest)
-    if heard.whole:
-        heard.raw = raw[: before + used]
-    return heard.whole
+class _Framing:
+    """Fills a Heard with the bytes of one answer as they come; each is looked at once."""
 
+    def __init__(self, heard: Heard) -> None:
+        self._heard = heard
+        self._raw = bytearray()
+        self._body = bytearray()
+        self._at = 0  # where the next chunk begins, or the body
 
-def _dechunked(rest: bytes) -> tuple[bytes, int, bool]:
-    """Return what the chunks hold, how many bytes they took, and whether the last was there."""
-    parts, at = [], 0
-    while (end := rest.find(b"\r\n", at)) >= 0:
-        size = int(rest[at:end].split(b";")[0], 16)
-        if len(rest) < end + 2 + size + 2:
-            break
-        parts.append(rest[end + 2 : end + 2 + size])
-        at = end + 2 + size + 2
-        if not size:
-            return b"".join(parts), at, True
-    return b"".join(parts), at, False
+    def feed(self, data: bytes) -> None:
+        """Take in what came."""
+        self._raw += data
+        if not self._heard.status:
+            self._read_head()
+        if self._heard.status:
+            self._read_body()
+
+    def close(self) -> bytes:
+        """Finish; return what came after the answer."""
+        end = self._at if self._heard.whole else len(self._raw)
+        self._heard.raw, self._heard.body = bytes(self._raw[:end]), bytes(self._body)
+        return bytes(self._raw[end:])
+
+    def _read_head(self) -> None:
+        end = self._raw.find(b"\r\n\r\n", self._at)
+        if end < 0:
+            return
+        first, *lines = self._raw[self._at : end].decode("latin-1").split("\r\n")
+        self._at = end + 4
+        status = int(first.split(" ")[1])
+        if status == 100:
+            self._read_head()
+            return
+        self._heard.status = status
+        self._heard.headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
+
+    def _read_body(self) -> None:
+        headers = self._heard.headers
+        if headers.get("transfer-encoding") == "chunked":
+            self._read_chunks()
+            return
+        size = int(headers.get("content-length", "-1"))
+        took = self._raw[self._at :] if size < 0 else self._raw[self._at : self._at + size - len(self._body)]
+        self._body += took
+        self._at += len(took)
+        self._heard.whole = len(self._body) == size
+
+    def _read_chunks(self) -> None:
+        while (end := self._raw.find(b"\r\n", self._at)) >= 0:
+            size = int(self._raw[self._at : end].split(b";")[0], 16)
+            if len(self._raw) < end + 2 + size + 2:
+                return
+            self._body += self._raw[end + 2 : end + 2 + size]
+            self._at = end + 2 + size + 2
+            if not size:
+                self._heard.whole = True
+                return
