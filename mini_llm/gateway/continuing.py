@@ -1,11 +1,14 @@
-"""Write the rest of a stream whose first part passed to the caller as its provider wrote it."""
+"""What follows events that passed to the caller as their provider wrote them: the rest, or an error that fits."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 
+import orjson
+
 from mini_llm import sse
-from mini_llm.dialects import Dialect
+from mini_llm.dialects import Dialect, loose
+from mini_llm.errors import MiniLLMError
 from mini_llm.types import ChatResponse, Delta
 
 
@@ -24,3 +27,12 @@ def continuing(
     leave open what cannot be gone on with.
     """
     return dialect.encode_rest(deltas, sent, recent=recent, include_usage=include_usage, model=model)
+
+
+def break_off(error: MiniLLMError, sent: ChatResponse, recent: Sequence[sse.Event]) -> None:
+    """Tell *error* which answer it breaks off, and after how many events where they are numbered."""
+    if error.answer_id or not recent or recent[-1].data[:1] != b"{":
+        return
+    error.answer_id = sent.id
+    number = loose.object_of(orjson.loads(recent[-1].data)).get("sequence_number")
+    error.events = number + 1 if type(number) is int else 0

@@ -11,9 +11,10 @@ import orjson
 from mini_llm import dialects, translation
 from mini_llm.dialects.gemini import framing
 from mini_llm.dispatch import Answer, Recovery
+from mini_llm.errors import MiniLLMError
 from mini_llm.gateway import asking, flowing, heads, inbound
 from mini_llm.gateway.calls import Exchange
-from mini_llm.gateway.continuing import continuing
+from mini_llm.gateway.continuing import break_off, continuing
 from mini_llm.gateway.flowing import Flow
 from mini_llm.gateway.inbound import Inbound, Passed
 from mini_llm.gateway.request import Request
@@ -206,13 +207,17 @@ class _Relay:
     ) -> None:
         """Let the events pass; what comes from another target is written as a continuation of them."""
         tap.open(self._responder)
-        async for delta in deltas:
-            if tap.closed:
-                await self._continue(tap, delta, deltas, gatherer, answer)
-                return
-            gatherer.add(delta)
-            if self._responder.paused:
-                await self._responder.drain()
+        try:
+            async for delta in deltas:
+                if tap.closed:
+                    await self._continue(tap, delta, deltas, gatherer, answer)
+                    return
+                gatherer.add(delta)
+                if self._responder.paused:
+                    await self._responder.drain()
+        except MiniLLMError as error:
+            break_off(error, gatherer.response(), tap.recent)
+            raise
         tap.end()
 
     async def _continue(

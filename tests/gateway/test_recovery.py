@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,15 @@ def test_where_nobody_can_go_on_the_stream_ends_in_what_broke_it(tmp_path: Path,
     assert report.told.text == "".join(WORDS[:2])
     assert report.told.error is not None and not ends(dialect, report.told)
     assert [outcome[:2] for outcome in report.outcomes] == [("first", "partial"), ("second", "failed")]
+
+
+def test_an_error_takes_up_the_numbers_of_the_events_that_passed(tmp_path: Path) -> None:
+    at = len(tongues.stream("openai_responses").head) + 2
+    report = play(tmp_path, Case("openai_responses", True), [faults.cut(at, RESET)])
+    error = report.told.error
+    assert error is not None
+    assert error["sequence_number"] == at
+    assert error["response"]["id"] == json.loads(report.heard.events[0][1])["response"]["id"]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
