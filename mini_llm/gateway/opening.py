@@ -102,12 +102,12 @@ async def _life(
     """Serve. With an *overseer*, end when that process has ended."""
     runtime.ledger.start()
     gateway = open_gateway(runtime, opened.place)
-    service = Service(gateway, opened.sockets, limits=opened.limits, tls=opened.binding.tls)
-    reload = Reload(gateway, partial(guard_of, place=opened.place), opened.seen)
-    gateway.reload = reload.wake
     if siblings is not None:
         gateway.siblings = siblings
         gateway.metrics.constant = (("worker", str(siblings.place)),)
+    service = Service(gateway, opened.sockets, limits=opened.limits, tls=opened.binding.tls)
+    reload = Reload(gateway, partial(guard_of, place=opened.place), opened.seen)
+    gateway.reload = reload.wake
     service.listen_to_signals(service.stop if in_terminal() else reload.wake, alone=not overseer)
     for sock in opened.sockets:
         sock.listen(BACKLOG)
@@ -127,6 +127,7 @@ async def _look_around(service: Service, overseer: int) -> None:
     while not process.told_to_stop(home) and not (overseer and os.getppid() != overseer):
         if gateway.siblings is not None:
             gateway.siblings.tell(metrics=scrape.own(gateway), live=len(gateway.calls.live))
+            gateway.siblings.count(len(service.server.connections))
         await asyncio.sleep(LOOK_SECONDS)
     service.stop()
 

@@ -80,7 +80,7 @@ class Service:
     ) -> None:
         self.gateway = gateway
         self.server = Server(App(gateway), limits)
-        self._listener = Listener(self.server, sockets, tls=tls)
+        self._listener = Listener(self.server, sockets, tls=tls, siblings=gateway.siblings)
         self._stopped = asyncio.Event()
         self._end = 0.0
 

@@ -13,6 +13,7 @@ import orjson
 PLACE_BYTES = 1 << 20  # only what is written takes memory
 TRIES = 3
 _HEAD = struct.Struct("<II")  # length and checksum: what is read while it is written does not fit
+_COUNT = struct.Struct("<I")
 
 
 class Board:
@@ -20,7 +21,8 @@ class Board:
 
     def __init__(self, places: int) -> None:
         self._places = places
-        self._memory = mmap.mmap(-1, places * PLACE_BYTES)
+        self._counts = places * PLACE_BYTES
+        self._memory = mmap.mmap(-1, self._counts + places * _COUNT.size)
 
     def write(self, place: int, note: bytes) -> None:
         """Put *note* up at *place*; one that is too long leaves the place empty."""
@@ -39,6 +41,15 @@ class Board:
                 return note
         return b""
 
+    def count(self, place: int, connections: int) -> None:
+        """Note how many connections the worker at *place* has."""
+        _COUNT.pack_into(self._memory, self._counts + place * _COUNT.size, connections)
+
+    def fewest(self) -> int:
+        """Return how many connections the worker has that has the fewest."""
+        counts = self._memory[self._counts :]
+        return min(count for (count,) in _COUNT.iter_unpack(counts))
+
     def others(self, place: int) -> Iterator[bytes]:
         """Yield what stands at the other places."""
         for other in range(self._places):
@@ -56,6 +67,15 @@ class Siblings:
     def tell(self, *, metrics: str, live: int) -> None:
         """Let the others know how this worker stands."""
         self._board.write(self.place, orjson.dumps({"metrics": metrics, "live": live}))
+
+    def count(self, connections: int) -> None:
+        """Let the others know how many connections this worker has."""
+        self._board.count(self.place, connections)
+
+    def crowded(self, connections: int) -> bool:
+        """Say whether another worker has fewer than so many connections."""
+        self.count(connections)
+        return self._board.fewest() < connections
 
     def told(self) -> list[dict[str, Any]]:
         """Return what each of the others told last."""

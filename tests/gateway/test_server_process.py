@@ -167,6 +167,25 @@ def test_workers_share_port_token_and_ledger(tmp_path: Path) -> None:
         assert not any(alive(pid) for pid in pids)
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc tells who has which socket")
+def test_connections_are_spread_over_the_workers(tmp_path: Path) -> None:
+    with (
+        Provider(Say("Hello")) as provider,
+        started(tmp_path / "home", {"lab": provider}, None, "--workers", "2") as two,
+    ):
+
+        def sockets() -> list[int]:
+            folders = [Path(f"/proc/{pid}/fd") for pid in workers(two)]
+            return [sum(str(link.readlink()).startswith("socket:") for link in folder.iterdir()) for folder in folders]
+
+        before = sockets()
+        held = [socket.create_connection(("127.0.0.1", two.port), timeout=10) for _ in range(20)]
+        wait_for(lambda: True if sum(sockets()) >= sum(before) + 20 else None, "twenty connections")
+        assert min(now - then for now, then in zip(sockets(), before, strict=True)) >= 5
+        for sock in held:
+            sock.close()
+
+
 def test_a_worker_that_dies_is_replaced_and_the_port_stays(tmp_path: Path) -> None:
     with (
         Provider(Say("Hello")) as provider,

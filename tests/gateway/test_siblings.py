@@ -21,6 +21,17 @@ def test_each_sees_what_the_others_told() -> None:
     assert siblings[0].told() == [{"metrics": "a 4\n", "live": 4}]
 
 
+def test_a_worker_is_crowded_while_another_has_fewer_connections() -> None:
+    board = Board(2)
+    one, two = Siblings(board, 0), Siblings(board, 1)
+    assert not one.crowded(0)
+    assert one.crowded(1)
+    two.count(1)
+    assert not one.crowded(1)
+    assert not two.crowded(1)
+    assert two.crowded(2)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 def test_what_another_process_tells_is_seen() -> None:
     board = Board(2)
