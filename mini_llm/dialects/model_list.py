@@ -12,6 +12,12 @@ PATH = "/models"
 PATHS: Mapping[str, str] = {
     "gemini": "/models?pageSize=1000", "anthropic_messages": "/models?limit=1000", "ollama": "/tags",
 }  # fmt: skip
+# Codex takes no model without instructions, and gives it none of its own then.
+FOR_CODEX = (
+    "You are a coding agent in the user's terminal, in the folder of their project. Read what matters before you change"
+    " it, keep to the style you find, make the smallest change that does what was asked, and run the project's tests"
+    " where it has some. Leave alone what others changed. Say briefly what you did, and what is left."
+)
 
 
 def path(dialect: str) -> str:
@@ -91,7 +97,7 @@ def _codex(model: Model, priority: int) -> Json:
         "priority": priority,
         "truncation_policy": {"mode": "bytes", "limit": 10_000},
         "input_modalities": ["text", "image"] if "images" in model.capabilities else ["text"],
-        "base_instructions": "",
+        "base_instructions": FOR_CODEX,
         "support_verbosity": False,
         "supports_parallel_tool_calls": True,
         "supports_reasoning_summaries": "reasoning" in model.capabilities,

@@ -9,14 +9,13 @@ import hmac
 import re
 from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address
-from pathlib import Path
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from mini_llm.errors import MiniLLMError
 from mini_llm.gateway.request import Request
-from mini_llm.gateway.tokens import MAIN, SHAPE, Caller, Tokens, digest
+from mini_llm.gateway.tokens import MAIN, SHAPE, Caller, digest
 
 if TYPE_CHECKING:  # a guard looks at what a room says of itself
     from mini_llm.gateway.state import Room
@@ -57,17 +56,11 @@ def hosts(port: int, names: Collection[str] = ()) -> frozenset[str]:
     return frozenset(served)
 
 
-def guard_of(
-    home: Path, port: int, *, names: Collection[str] = (), origins: Collection[str] = (), proxies: Networks = ()
-) -> Guard:
-    """Return the guard of a gateway on *port*, with the tokens below *home* as they are now."""
-    return Guard(hosts(port, names), Tokens(home).callers(), origins=origins, proxies=proxies)
-
-
 class Guard:
     """Let in what names one of *hosts* and carries a token whose SHA-256 is in *tokens*.
 
-    *origins* are the web pages that may ask, *proxies* the networks whose word on a client's address counts.
+    *origins* are the web pages that may ask. *proxies* are the networks whose word on a client's address counts; with
+    them set, nobody from elsewhere may come in without TLS.
     """
 
     def __init__(
@@ -84,7 +77,7 @@ class Guard:
         self._proxies = tuple(proxies)
 
     def check_origin(self, request: Request) -> None:
-        """Refuse what is not for us: a wrong target or Host, an unknown Origin."""
+        """Refuse what is not for us: a wrong target or Host, an unknown Origin, a stranger to our proxy."""
         headers = request.headers
         if request.path[:1] != "/":  # `http://…`, `*`, `host:port`: what a proxy is asked
             raise GuardError(400, "this is no proxy: ask for a path", code="bad_request")
@@ -98,6 +91,8 @@ class Guard:
                 code="wrong_origin",
                 hint="web pages can't ask, unless they are named",
             )
+        if self._proxies and not (request.tls or _loopback(request.peer) or _within(request.peer, self._proxies)):
+            raise GuardError(403, "only the configured proxy may come here without TLS", code="not_the_proxy")
 
     def check_caller(self, request: Request, access: str) -> Caller:
         """Return who asks. Raises GuardError for nobody we know, unless *access* is open."""
@@ -199,11 +194,18 @@ def _wrong_host(host: str, *, doubled: bool) -> GuardError:
 
 @lru_cache(maxsize=1024)
 def _within(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
-    if not _is_address(address):
-        return False
+    return any(_plain(address) in network for network in networks) if _is_address(address) else False
+
+
+@lru_cache(maxsize=1024)
+def _loopback(address: str) -> bool:
+    """Tell whether *address* is this machine's own; one that is missing is a local socket's."""
+    return _plain(address).is_loopback if _is_address(address) else not address
+
+
+def _plain(address: str) -> IPv4Address | IPv6Address:
     parsed = ip_address(address)
-    mapped = getattr(parsed, "ipv4_mapped", None)  # how a socket for both families tells IPv4
-    return any((mapped or parsed) in network for network in networks)
+    return getattr(parsed, "ipv4_mapped", None) or parsed  # how a socket for both families tells IPv4
 
 
 def _is_address(text: str) -> bool:

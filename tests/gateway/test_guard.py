@@ -278,6 +278,32 @@ def test_a_forwarded_address_counts_from_the_configured_proxy_alone(peer: str, c
     assert Guard(["h"], {}).client(request) == peer
 
 
+@pytest.mark.parametrize(
+    ("peer", "tls", "enters"),
+    [
+        ("10.1.2.3", False, True),
+        ("::ffff:10.1.2.3", False, True),
+        ("127.0.0.1", False, True),
+        ("::1", False, True),
+        ("", False, True),
+        ("192.0.2.1", False, False),
+        ("192.0.2.1", True, True),
+        ("fe80::1%eth0", False, False),
+        ("nonsense", False, False),
+    ],
+)
+def test_behind_a_proxy_nobody_else_comes_in_without_tls(peer: str, tls: bool, enters: bool) -> None:
+    request = Request("GET", "/", "", {"host": "h"}, peer=peer, tls=tls)
+    Guard(["h"], {}).check_origin(request)
+    guard = Guard(["h"], {}, proxies=[ip_network("10.0.0.0/8")])
+    if enters:
+        guard.check_origin(request)
+        return
+    with pytest.raises(GuardError) as refused:
+        guard.check_origin(request)
+    assert refused.value.status == 403
+
+
 def test_tokens_are_made_once_kept_private_and_revoked(tmp_path: Path) -> None:
     tokens = Tokens(tmp_path / "home")
     main, tool = tokens.main(), tokens.create("claude")

@@ -50,7 +50,7 @@ def test_one_body_holds_the_lists_of_openai_anthropic_and_codex(gateway: InThrea
     assert ids[:8] == ["fast", "smart", "claude-mine", "a/b", *shown, "lab/m"]
     assert {"openai/gpt-5.5", "anthropic/claude-opus-4-8"} <= set(ids) and len(ids) == len(set(ids))
     assert (body["object"], body["has_more"], body["first_id"], body["last_id"]) == ("list", False, "fast", ids[-1])
-    assert [one["slug"] for one in body["models"]] == ids
+    assert [one["slug"] for one in body["models"]] == ids and all(one["base_instructions"] for one in body["models"])
     first = body["data"][0]
     assert (first["object"], first["type"], first["owned_by"]) == ("model", "model", "mini-llm")
     windows = {one["id"]: one.get("context_window") for one in body["data"]}
