@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +21,7 @@ WORDS = ("Grüße ", " from\n", "\n**he", "re**, my", " friend")
 EVENTS = "text/event-stream"
 
 
-def chunk(delta: dict[str, str], reason: str | None = None) -> bytes:
+def chunk(delta: dict[str, Any], reason: str | None = None) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": reason}
     return b"data: " + json.dumps({"id": "x", "model": "m", "choices": [choice]}, ensure_ascii=False).encode() + b"\n\n"
 
@@ -112,3 +114,23 @@ def test_a_real_model_goes_on_with_words_that_are_not_its_own(
     assert answer.text.startswith(begun) and len(answer.text) > len(begun) + 20
     assert begun not in answer.text[len(begun) :][: len(begun) + 1]
     assert [one[:2] for one in ends(world)] == [("first", "partial"), ("llamacpp", "ok")]
+
+
+def test_what_one_model_thought_is_not_put_into_another_ones_mouth(tmp_path: Path) -> None:
+    call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    before = chunk({"reasoning_content": "Hm."}) + chunk({"content": "Let me"})
+    anew = chunk({"content": "Let me look."}) + chunk({"tool_calls": [call]}) + chunk({}, "tool_calls")
+    with Provider(Bytes(before, EVENTS)) as first, Provider(Bytes(anew, EVENTS), Say("Done")) as second:
+        world = world_of(tmp_path, first, second)
+
+        async def two_turns() -> None:
+            client = world.client()
+            async with client.stream("Hi") as stream:
+                assert [delta async for delta in stream]
+            said = {"role": "assistant", "content": "Let me look.", "tool_calls": [call]}
+            result = {"role": "tool", "tool_call_id": "call_1", "content": "ok"}
+            await client.chat([{"role": "user", "content": "Hi"}, said, result], model="second/m")
+            await world.runtime.close()
+
+        asyncio.run(two_turns())
+        assert "Hm." not in json.dumps(second.seen[1].body)

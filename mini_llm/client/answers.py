@@ -151,7 +151,8 @@ class AsyncStream:
                 async for delta in dispatched.content:
                     self._gatherer.add(delta)
                     yield delta
-                self._ended(answer_of(dispatched, self._gatherer.response()))
+                if not dispatched.recovered:  # what two models thought is neither's to be reminded of
+                    self._ended(answer_of(dispatched, self._gatherer.response()))
             finally:
                 self._answer = answer_of(dispatched, self._gatherer.response())
                 await dispatched.content.aclose()

@@ -160,6 +160,7 @@ class Answering(Generic[Content]):
         """Let *attempt* be the one that answers, from now on."""
         answer = self._answer
         if answer.attempts:
+            answer.recovered = True
             cost = self._parts.cost(answer.target, answer.meter)
             answer.spent_nanos = None if cost is None or answer.spent_nanos is None else answer.spent_nanos + cost
         self._attempt = attempt

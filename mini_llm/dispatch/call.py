@@ -52,16 +52,20 @@ class Call(NamedTuple, Generic[Content]):
 class Answer(Generic[Content]):
     """The target that answers and what it gives. After a recovery all but `content` tells of the last attempt.
 
-    `dropped` names what that target does not take.
+    `dropped` names what that target does not take. `recovered`: several targets had a part in the answer.
     """
 
-    __slots__ = ("_cost", "attempts", "content", "decision", "dropped", "meter", "request_id", "spent_nanos", "target")
+    __slots__ = (
+        "_cost", "attempts", "content", "decision", "dropped", "meter", "recovered", "request_id", "spent_nanos",
+        "target",
+    )  # fmt: skip
 
     def __init__(self, decision: Decision, request_id: str, cost: Callable[[Target, Meter], int | None]) -> None:
         self.decision = decision
         self.request_id = request_id
         self.target: Target
         self.attempts = 0
+        self.recovered = False
         self.content: Content
         self.meter: Meter
         self.dropped: tuple[str, ...] = ()

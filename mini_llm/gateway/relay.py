@@ -189,7 +189,7 @@ class _Relay:
             else:
                 await self._pass(tap, deltas, gatherer, answer)
         response = gatherer.response()
-        if tap is None or self._forgetful:
+        if (tap is None or self._forgetful) and not answer.recovered:
             self._keep(response, answer.target)
         responder.finish()
 
