@@ -62,6 +62,11 @@ def test_chat_reaches_its_request_with_nothing_slow_loaded(tmp_path: Path) -> No
     assert not too_much, f"{too_much} {ADVICE}"
 
 
+def test_a_gateway_is_ready_with_nothing_slow_loaded(tmp_path: Path) -> None:
+    too_much = _loaded_until_ready(tmp_path) & (SLOW - {"apsw"})  # it writes a ledger in any case
+    assert not too_much, f"{too_much} {ADVICE}"
+
+
 def test_importing_the_package_loads_none_of_it() -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-c", "import mini_llm"], capture_output=True, check=True
@@ -100,6 +105,28 @@ def _loaded_until_asked(provider: Provider, home: Path) -> set[str]:
             chat.kill()
             chat.wait()
     assert provider.seen, f"no request was made:\n{told.decode()[-2000:]}"
+    return _names(told) - _bare()
+
+
+def _loaded_until_ready(home: Path) -> set[str]:
+    """Start a gateway, and return the modules loaded once it says where it is."""
+    log = home / "stderr"
+    with log.open("wb") as stderr:
+        gateway = subprocess.Popen(
+            [*MINI_LLM, "start", "--port", "0", "--json"],
+            env=_environ(home),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+        )
+    try:
+        assert gateway.stdout is not None
+        said = gateway.stdout.readline()
+        told = log.read_bytes()
+    finally:
+        gateway.kill()
+        gateway.communicate()
+    assert said, f"it did not start:\n{told.decode()[-2000:]}"
     return _names(told) - _bare()
 
 

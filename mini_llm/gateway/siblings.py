@@ -48,7 +48,8 @@ class Board:
     def fewest(self) -> int:
         """Return how many connections the worker has that has the fewest."""
         counts = self._memory[self._counts :]
-        return min(count for (count,) in _COUNT.iter_unpack(counts))
+        fewest: int = min(count for (count,) in _COUNT.iter_unpack(counts))
+        return fewest
 
     def others(self, place: int) -> Iterator[bytes]:
         """Yield what stands at the other places."""
