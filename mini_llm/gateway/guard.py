@@ -153,18 +153,31 @@ class Guard:
 
 def _token(request: Request) -> str:
     """Return the one token a request carries, "" if none. The same one may stand in several places."""
-    headers = request.headers
-    found = {_bare(slot, headers[slot]) for slot in SLOTS if headers.get(slot)}
-    if len(found) > 1 or any(slot in request.doubled for slot in SLOTS):
-        raise GuardError(
-            400, "two different credentials came with one request", code="two_credentials", hint="send one of them"
-        )
-    return found.pop() if found else ""
+    found = ""
+    for slot in SLOTS:
+        value = request.headers.get(slot)
+        if value:
+            token = _bare(value) if slot == "authorization" else value
+            if found and token != found:
+                raise _two_credentials()
+            found = token
+    if request.doubled and not set(SLOTS).isdisjoint(request.doubled):
+        raise _two_credentials()
+    return found
 
 
-def _bare(slot: str, value: str) -> str:
-    scheme, space, token = value.partition(" ")
-    return token.strip() if slot == "authorization" and space and scheme.lower() == "bearer" else value
+def _bare(value: str) -> str:
+    """Return the token of an Authorization; of another scheme than Bearer all there is, which is no token."""
+    if value[:7] == "Bearer ":
+        return value[7:].strip()
+    scheme, _, token = value.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else value
+
+
+def _two_credentials() -> GuardError:
+    return GuardError(
+        400, "two different credentials came with one request", code="two_credentials", hint="send one of them"
+    )
 
 
 def _check_query(query: str) -> None:
