@@ -206,13 +206,13 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._headed = True
         request = self._request = self._heard()
+        self._server.application.admit(request)  # before anything else is told, and in the dialect of the place
         length = request.headers.get("content-length", "")
         if length and (not length.isdecimal() or int(length) > self._server.limits.body):
             raise self._too_large()
         coding = request.headers.get("transfer-encoding")
         if coding is not None and coding.strip().lower() != "chunked":
             raise RefusedError(501, "a transfer coding other than chunked")
-        self._server.application.admit(request)
         if (
             request.headers.get("expect", "").lower() == "100-continue"
             and self._transport is not None
