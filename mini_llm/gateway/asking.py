@@ -32,7 +32,7 @@ def call(
 ) -> Call[Content]:
     """Return the call for what *exchange* says is asked."""
     return Call(
-        model=names.asked(exchange.model, runtime.loaded.config),
+        model=names.checked(exchange.model, runtime),
         needs=needs,
         stream=exchange.stream,
         body_for=body_for,

@@ -53,7 +53,7 @@ async def _count(runtime: Runtime, request: Request, responder: Responder, excha
     body = read_json(request.body)
     told = body.get("model")
     exchange.model = exchange.model or (told if isinstance(told, str) else "")
-    choice = runtime.decide(names.asked(exchange.model, runtime.loaded.config), Needs()).choices[0]
+    choice = runtime.decide(names.checked(exchange.model, runtime), Needs()).choices[0]
     exchange.provider, exchange.target = choice.target
     exchange.route = exchange.model
     counted = None
