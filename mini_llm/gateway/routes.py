@@ -59,7 +59,8 @@ def find(path: str) -> Rooms | None:
     if path.startswith(control.PREFIX):
         return control.find(path)
     if path.startswith(_OF_A_MODEL) and not path.endswith("/") and len(path) <= _LONGEST:
-        room = _ACTIONS.get(path.rpartition(":")[2])
+        model, _, action = path.rpartition(":")
+        room = None if model.endswith("/") else _ACTIONS.get(action)
         return {"GET": _MODEL, "POST": room} if room else {"GET": _MODEL}
     return None
 

@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -173,6 +174,38 @@ def _send_too_little(server: socket.socket) -> None:
         connection.sendall(
             b"HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\nContent-Length: 9000\r\n\r\n" + SOUND[:2000]
         )
+
+
+def test_a_slow_reader_slows_the_provider_down(tmp_path: Path) -> None:
+    sent: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_send_much, args=[server, sent], daemon=True).start()
+        lab = {"baseUrl": f"http://127.0.0.1:{server.getsockname()[1]}/v1", "models": ["m"]}
+        with running(tmp_path / "home", {}, {"providers": {"lab": lab}}) as begun:
+            body = {"model": "lab/m", "input": "x"}
+            with httpx.stream("POST", f"{begun.url}/v1/audio/speech", headers=begun.headers, json=body) as answer:
+                before = -1
+                while before != len(sent) or not sent:  # until nothing more is taken
+                    before = len(sent)
+                    time.sleep(0.5)
+                assert len(sent) < MUCH // 2
+                assert sum(len(piece) for piece in answer.iter_bytes()) == MUCH * len(PIECE)
+
+
+PIECE = bytes(65536)
+MUCH = 700  # pieces: 44 MiB
+
+
+def _send_much(server: socket.socket, sent: list[int]) -> None:
+    """Send a long sound as fast as it is taken."""
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(65536)
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\nContent-Length: {MUCH * len(PIECE)}\r\n\r\n"
+        connection.sendall(head.encode())
+        for _ in range(MUCH):
+            connection.sendall(PIECE)
+            sent.append(1)
 
 
 def test_an_endpoint_that_the_provider_has_not_got_is_told(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def gateway(upstream: Provider, tmp_path_factory: pytest.TempPathFactory) -> Ite
         name: {"baseUrl": upstream.url, "dialect": dialect, "models": ["m"], "apiKey": KEY}
         for name, dialect in dialects.items()
     }
-    with running(home, {}, {"providers": providers}) as begun:
+    with running(home, {}, {"providers": providers, "aliases": {"fast": "lab/m", "a/b": "lab/m"}}) as begun:
         known = {digest(begun.token): MAIN, digest(TOOL_TOKEN): Caller("codex", "codex")}
         begun.gateway.guard = Guard(hosts(begun.port), known)
         yield begun
@@ -138,6 +138,34 @@ def test_no_page_is_ever_allowed_to_read_an_answer(gateway: InThread) -> None:
     for path in PATHS:
         answer = ask(gateway, "OPTIONS", path, headers=headers)
         assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+@pytest.mark.parametrize("prefix", ["/v1", "/v1beta"])
+@pytest.mark.parametrize("action", ["generateContent", "streamGenerateContent?alt=sse", "embedContent"])
+@pytest.mark.parametrize(
+    "name",
+    ["lab/m", "lab%2Fm", "fast", "a/b", "a%2fb", "anthropic%2Ffast", "models/fast", "fast%5B1m%5D", "lab%2Fm:8b"],
+)
+def test_a_model_can_be_named_in_a_path_in_every_way(
+    gateway: InThread, upstream: Provider, prefix: str, action: str, name: str
+) -> None:
+    content = {"parts": [{"text": "Hi"}]}
+    body = {"content": content} if action == "embedContent" else {"contents": [content]}
+    answer = ask(gateway, "POST", f"{prefix}/models/{name}:{action}", gateway.token, json=body)
+    assert answer.status_code == 200, answer.text
+    assert upstream.seen[-1].body["model"] == ("m:8b" if name.endswith(":8b") else "m")
+
+
+@pytest.mark.parametrize("name", ["..", "%2e%2e/%2e%2e", "lab%2F..%2Fm", "lab%2F%00", "lab%2F", "", "x" * 2000])
+def test_a_name_that_leads_elsewhere_is_nobodys(gateway: InThread, upstream: Provider, name: str) -> None:
+    before = len(upstream.seen)
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as connection:
+        head = f"POST /v1beta/models/{name}:generateContent HTTP/1.1\r\nHost: 127.0.0.1:{gateway.port}\r\n"
+        fields = f"x-goog-api-key: {gateway.token}\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        connection.sendall(f"{head}{fields}Content-Length: 2\r\n\r\n{{}}".encode())
+        answer = connection.recv(65536)
+    assert answer.split(b" ")[1] in (b"400", b"404", b"405"), answer
+    assert all(".." not in seen.path for seen in upstream.seen[before:])
 
 
 STEERING = [
