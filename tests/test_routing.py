@@ -264,3 +264,55 @@ def test_a_key_in_the_config_is_not_known_by_itself() -> None:
 
     assert "sk-plain" not in credential("sk-plain-0123456789")
     assert credential("sk-plain-0123456789") != credential("sk-plain-another1")
+
+
+def unasked() -> Needs:
+    raise AssertionError("nobody needs to know")
+
+
+def test_what_a_request_needs_is_not_worked_out_where_it_cannot_matter() -> None:
+    ours = two(aliases={"both": Route(("lab/a", "shed/b"))})
+    assert targets(ours.decide("lab/gpt-4", unasked, 0.0)) == ["lab/gpt-4"]
+    assert targets(ours.decide("both", unasked, 0.0)) == ["lab/a", "shed/b"]
+    known = router(OPENAI_KEY, aliases={"both": Route(("openai/gpt-4", "openai/gpt-4o-mini"))})
+    with pytest.raises(AssertionError):
+        known.decide("both", unasked, 0.0)
+
+
+@given(
+    st.sampled_from([0, 5_000, 100_000, 10_000_000]),
+    st.frozensets(st.sampled_from(["tools", "images", "audio", "reasoning"])),
+    st.lists(st.integers(0, 2), max_size=12),
+    st.sampled_from(["priority", "cost", "latency"]),
+)
+def test_needs_that_are_told_late_lead_to_the_same_decision(
+    size: int, capabilities: frozenset[str], failures: list[int], strategy: str
+) -> None:
+    health = Health(draw=lambda: 0.5)
+    names = ("openai/gpt-4", "openai/gpt-4o-mini", "lab/a")
+    ours = router(
+        OPENAI_KEY,
+        health=health,
+        providers={"lab": LAB},
+        aliases={"all": Route(names, strategy=strategy)},
+    )
+    for number in failures:
+        health.fail(names[number], "", NetworkError("refused"), 0.0)
+    needs = Needs(size, 100, capabilities)
+    late, early = ours.decide("all", lambda: needs, 0.0), ours.decide("all", needs, 0.0)
+    assert targets(late) == targets(early)
+    assert [choice.reason for choice in late.choices] == [choice.reason for choice in early.choices]
+    assert late.line() == early.line()
+
+
+def test_names_that_callers_invent_fill_no_memory() -> None:
+    ours = two()
+    for number in range(3_000):
+        ours.decide(f"lab/invented-{number}", Needs(), 0.0)
+    assert len(ours._plans) <= 1024
+
+
+def test_a_refusal_is_final_but_where_the_route_says_next() -> None:
+    aliases = {"firm": Route(("lab/a",)), "soft": Route(("lab/a",), after_refusal="next")}
+    ours = two(aliases=aliases)
+    assert [ours.decide(name, Needs(), 0.0).past_refusal for name in ("firm", "soft", "lab/a")] == [False, True, False]
