@@ -16,6 +16,8 @@ from mini_llm.dispatch import Dispatch
 from mini_llm.health import Health
 from mini_llm.health.file import HealthFile
 from mini_llm.ledger import Ledger, open_sqlite
+from mini_llm.ledger.budgets import Budgets, limit_of
+from mini_llm.ledger.windows import zone_named
 from mini_llm.memory import Memory
 from mini_llm.providers import Registry
 from mini_llm.routing import Decision, Needs, Router
@@ -96,7 +98,16 @@ class Runtime:
     @cached_property
     def ledger(self) -> Ledger:
         """The book of attempts."""
-        return Ledger(lambda: open_sqlite(self.loaded.paths.data / LEDGER_FILE))
+        file, durability = self.loaded.paths.data / LEDGER_FILE, self.loaded.config.durability
+        return Ledger(
+            lambda: open_sqlite(file, durability=durability), open_reader=lambda: open_sqlite(file, reading=True)
+        )
+
+    @cached_property
+    def budgets(self) -> Budgets:
+        """The limits that are set, and the money held against them."""
+        config = self.loaded.config
+        return Budgets(self.ledger, map(limit_of, config.limits), zone=zone_named(config.budget_zone))
 
     @cached_property
     def memory(self) -> Memory:

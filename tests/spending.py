@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+from mini_llm.config.settings import Budget
 from mini_llm.errors import BudgetError
 from mini_llm.ledger import Entry, Ledger, new_request_id, open_sqlite
 from mini_llm.ledger.budgets import Budgets, limit_of
@@ -70,10 +71,10 @@ async def work(budgets: Budgets, ledger: Ledger, folder: Path, name: str) -> Non
 def main(folder: Path, name: str, what: str, count: int = 0) -> None:
     ledger = Ledger(lambda: open_sqlite(folder / "ledger.db"))
     if what == "barrier":
-        budgets = Budgets(ledger, [limit_of("all", "daily", "10")])
+        budgets = Budgets(ledger, [limit_of(Budget("all", "daily", "10"))])
         asyncio.run(barrier(budgets, folder, name, count))
     else:
-        asyncio.run(work(Budgets(ledger, [limit_of("all", "total", "1000000")]), ledger, folder, name))
+        asyncio.run(work(Budgets(ledger, [limit_of(Budget("all", "total", "1000000"))]), ledger, folder, name))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import pytest
 
 from mini_llm.errors import LedgerError
 from mini_llm.ledger import Book, Entry, Ledger, Totals, open_sqlite
+from mini_llm.ledger.entries import Batch
 from mini_llm.types import Usage
 
 ENTRY = Entry(
@@ -224,7 +225,7 @@ except OSError:
 @pytest.mark.skipif(sys.platform == "win32", reason="locks are POSIX")
 def test_looking_at_the_file_frees_no_lock_of_the_writer(tmp_path: Path) -> None:
     writer = open_sqlite(tmp_path / "ledger.db")
-    writer.append([ENTRY])
+    writer.write(Batch([ENTRY]))
     ledger_in(tmp_path).totals()
     stranger = [sys.executable, "-c", STRANGER, str(tmp_path / "ledger.db")]
     assert subprocess.run(stranger, capture_output=True, check=True, timeout=30).stdout == b"locked\n"

@@ -9,9 +9,10 @@ from pathlib import Path
 import apsw
 import pytest
 
+from mini_llm.config.settings import Budget
 from mini_llm.errors import BudgetError, LedgerError, PriceUnknownError
 from mini_llm.ledger import Book, Entry, Ledger, open_sqlite
-from mini_llm.ledger.budgets import Budgets, limit_of, nanos_of
+from mini_llm.ledger.budgets import Budgets, limit_of
 from mini_llm.ledger.entries import Held, Limit, Period
 from mini_llm.ledger.windows import zone_named
 from mini_llm.types import Usage
@@ -29,7 +30,7 @@ def budgets_in(folder: Path, *limits: Limit, clock: Callable[[], float] = lambda
 
 
 def daily(dollars: str, scope: str = "all", *, hard: bool = True, period: Period = "daily") -> Limit:
-    return limit_of(scope, period, dollars, hard=hard)
+    return limit_of(Budget(scope, period, dollars, hard))
 
 
 def attempt(name: str, *, time: float = EVENING, tool: str = "", caller: str = "") -> Entry:
@@ -308,4 +309,4 @@ def test_charges_can_neither_be_changed_nor_deleted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("told", "nanos"), [("5.00", 5 * DOLLAR), ("0.000000001", 1), ("999999999999", 4 * 10**18)])
 def test_amounts_are_exact(told: str, nanos: int) -> None:
-    assert nanos_of(told) == nanos
+    assert limit_of(Budget("all", "daily", told)).nanos == nanos

@@ -15,6 +15,7 @@ from pathlib import Path
 import apsw
 import pytest
 
+from mini_llm.config.settings import Budget
 from mini_llm.errors import LedgerError
 from mini_llm.ledger import Ledger, open_sqlite
 from mini_llm.ledger.budgets import Budgets, limit_of
@@ -34,7 +35,7 @@ def until(true: Callable[[], bool], seconds: float = 20) -> bool:
 
 
 def budgets_of(ledger: Ledger) -> Budgets:
-    return Budgets(ledger, [limit_of("all", "total", "5")])
+    return Budgets(ledger, [limit_of(Budget("all", "total", "5"))])
 
 
 def bounded(book: SQLiteBook, pages: int) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mini_llm.config.settings import Budget
 from mini_llm.ledger import Entry, Ledger, open_sqlite
 from mini_llm.ledger.budgets import Budgets, limit_of
 from mini_llm.ledger.entries import Batch, Grouping
@@ -124,7 +125,7 @@ def test_sums_are_those_of_the_rows_wherever_they_were_rolled_up(
 
 def test_what_is_under_way_and_what_nobody_told_is_unsettled(tmp_path: Path) -> None:
     ledger = ledger_in(tmp_path)
-    budgets = Budgets(ledger, [limit_of("all", "daily", "5")])
+    budgets = Budgets(ledger, [limit_of(Budget("all", "daily", "5"))])
     asyncio.run(budgets.reserve(ENTRY._replace(request_id="under way"), 7, lasts=60))
     ledger.append(ENTRY._replace(request_id="lost", status="unknown", cost_nanos=9))
     assert {(row.request_id, row.open, row.nanos) for row in ledger.unsettled()} == {("under way", True, 7)}
@@ -188,7 +189,7 @@ def test_verify_tells_each_row_that_was_priced_wrong(tmp_path: Path) -> None:
 )
 def test_verify_tells_each_sum_that_does_not_agree(tmp_path: Path, harm: str, told: str) -> None:
     ledger = ledger_in(tmp_path)
-    budgets = Budgets(ledger, [limit_of("all", "daily", "5")])
+    budgets = Budgets(ledger, [limit_of(Budget("all", "daily", "5"))])
     held = asyncio.run(budgets.reserve(ENTRY, 7, lasts=60))
     assert held is not None
     ledger.append(ENTRY._replace(reservation=held.id))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mini_llm.config.checks import targets_of
-from mini_llm.config.settings import Config, Gateway, ProviderSettings, Route, Routing, Timeouts, Wallet
+from mini_llm.config.fields import PERIODS
+from mini_llm.config.settings import Budget, Config, Gateway, ProviderSettings, Route, Routing, Timeouts, Wallet
 
 PASSY = "https://api.passy.ai/v1"
 
@@ -33,14 +34,14 @@ def config(values: Mapping[str, Any]) -> Config:
         aliases={name: _route(told, routing.timeouts) for name, told in values.get("aliases", {}).items()},
         default=values.get("default", ""),
         routing=routing,
-        budgets={name: dollars(told) for name, told in values.get("budgets", {}).items() if name in _PERIODS},
+        budgets={name: dollars(told) for name, told in values.get("budgets", {}).items() if name in PERIODS},
+        limits=tuple(_limits(values.get("budgets", {}))),
+        budget_zone=values.get("budgets", {}).get("zone", ""),
+        durability=values.get("ledger", {}).get("durability", "process"),
         gateway=_gateway(values.get("gateway", {})),
         history=values.get("history", False),
         prices={name: _price(told) for name, told in values.get("prices", {}).items()},
     )
-
-
-_PERIODS = ("daily", "weekly", "monthly")
 
 
 def dollars(told: str | float) -> str:
@@ -50,6 +51,22 @@ def dollars(told: str | float) -> str:
     if isinstance(told, int):
         return str(told)
     return f"{told:.9f}".rstrip("0").rstrip(".")
+
+
+def _limits(told: Mapping[str, Any]) -> Iterator[Budget]:
+    usual = told.get("enforce", "hard")
+    scopes = [("all", told)]
+    scopes += [(f"tool:{name}", below) for name, below in told.get("tools", {}).items()]
+    scopes += [(f"key:{name}", below) for name, below in told.get("keys", {}).items()]
+    for scope, below in scopes:
+        hard = below.get("enforce", usual) == "hard"
+        yield from (Budget(scope, period, dollars(below[period]), hard) for period in PERIODS if period in below)
+
+
+def nanos(told: str | float) -> int:
+    """Return money in billionths of a US dollar."""
+    whole, _, rest = dollars(told).partition(".")
+    return int(whole) * 10**9 + int(rest.ljust(9, "0"))
 
 
 def _wallet(told: Mapping[str, Any]) -> Wallet:

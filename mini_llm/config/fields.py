@@ -16,12 +16,16 @@ Kind: TypeAlias = Literal[
     "integer",
     "seconds",
     "money",
+    "zone",
     "address",
     "secret",  # a reference, or a plain key
     "secrets",
     "header",  # may hold a secret
 ]
 
+PERIODS: tuple[Literal["daily", "weekly", "monthly", "total"], ...] = ("daily", "weekly", "monthly", "total")
+ENFORCEMENTS = ("hard", "warning")
+DURABILITIES = ("process", "power")
 STRATEGIES = ("priority", "cost", "latency", "balanced")
 RECOVERIES = ("continue", "restart", "off")
 DIALECTS = (
@@ -57,6 +61,16 @@ def _provider(prefix: str) -> tuple[Key, ...]:
         Key(f"{prefix}.auth", "choice", "How it wants its key", choices=AUTHS),
         Key(f"{prefix}.keyEnv", "text", "The environment variable that holds its key"),
         Key(f"{prefix}.enabled", "boolean", "false switches it off", default=True),
+    )
+
+
+def _budget(prefix: str, enforce: str | None = None) -> tuple[Key, ...]:
+    return (
+        Key(f"{prefix}.daily", "money", "A day"),
+        Key(f"{prefix}.weekly", "money", "A week"),
+        Key(f"{prefix}.monthly", "money", "A month"),
+        Key(f"{prefix}.total", "money", "In all"),
+        Key(f"{prefix}.enforce", "choice", "hard refuses what is over it, warning only tells", enforce, ENFORCEMENTS),
     )
 
 
@@ -127,9 +141,16 @@ KEYS: tuple[Key, ...] = (
     Key("routing", "object", "How targets are ordered and tried"),
     *_routing("routing", defaults=True),
     Key("budgets", "object", "The most to spend, in US dollars"),
-    Key("budgets.daily", "money", "A day"),
-    Key("budgets.weekly", "money", "A week"),
-    Key("budgets.monthly", "money", "A month"),
+    *_budget("budgets", "hard"),
+    Key("budgets.zone", "zone", "The time zone whose days count, like Europe/Berlin; without it this system's"),
+    Key("budgets.tools", "object", "Budgets of single tools, by name"),
+    Key("budgets.tools.*", "object", "One tool's budget"),
+    *_budget("budgets.tools.*"),
+    Key("budgets.keys", "object", "Budgets of single keys or members, by id"),
+    Key("budgets.keys.*", "object", "One key's budget"),
+    *_budget("budgets.keys.*"),
+    Key("ledger", "object", "The record of what was asked"),
+    Key("ledger.durability", "choice", "What its rows outlive: process (a crash) or power", "process", DURABILITIES),
     Key("gateway", "object", "The gateway on this machine"),
     Key("gateway.host", "text", "The address it listens on", "127.0.0.1"),
     Key("gateway.port", "integer", "The port it listens on; 0 for any", 6464, least=0, most=65535),

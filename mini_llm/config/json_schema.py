@@ -61,6 +61,7 @@ _KINDS: Mapping[str, Callable[[Branch], dict[str, Any]]] = {
     "targets": lambda _: {"anyOf": [dict(_TARGET), dict(_TARGETS)]},
     "texts": lambda _: {"type": "array", "items": dict(_TARGET)},
     "text": lambda _: {"type": "string"},
+    "zone": lambda _: {"type": "string"},
     "header": lambda _: {"type": "string"},
     "secret": lambda _: {"type": "string"},
     "secrets": lambda branch: {"type": "array", "items": _branch(branch.below["*"])},

@@ -92,7 +92,7 @@ def load(
     layers = [_file(paths.config, problems)]
     found = project.find(cwd, paths) if cwd else None
     if found:
-        layers.append(_project(found, paths, problems, notices))
+        layers.append(_project(found, paths, layers[0].values, problems, notices))
     layers.append(_environment(environ, notices, problems))
     layers.append(_flags(overrides or {}, problems))
     merged: dict[str, Any] = {}
@@ -137,7 +137,7 @@ def _file(file: File, problems: list[str], *, data: bytes | None = None) -> Laye
     return Layer(str(file), {})
 
 
-def _project(found: File, paths: Paths, problems: list[str], notices: list[str]) -> Layer:
+def _project(found: File, paths: Paths, usual: Mapping[str, Any], problems: list[str], notices: list[str]) -> Layer:
     try:
         data = files.read(found) or b"{}"
         trusted = project.is_trusted(found, data, paths)
@@ -148,9 +148,13 @@ def _project(found: File, paths: Paths, problems: list[str], notices: list[str])
     if trusted:
         problems.extend(map(layer.tell, project.commands_in(layer.values)))
         return layer
-    layer.values, ignored = project.harmless(layer.values)
+    values, ignored = project.harmless(layer.values)
+    if "budgets" in values:
+        values["budgets"], raised = project.lowering(values["budgets"], usual.get("budgets"))
+        ignored |= raised
+    layer.values = values
     if ignored:
-        told = ", ".join(sorted(ignored))
+        told = ", ".join(sorted(ignored)[: checks.TOLD]) + (" and more" if len(ignored) > checks.TOLD else "")
         notices.append(f"{found}: ignored {told}; to allow this file to set them: mini-llm config trust")
     return layer
 

@@ -8,8 +8,9 @@ from json import dumps, loads
 from pathlib import Path as File
 from typing import Any
 
-from mini_llm.config import files
+from mini_llm.config import build, files
 from mini_llm.config.checks import Problem
+from mini_llm.config.fields import PERIODS
 from mini_llm.config.keys import join
 from mini_llm.config.paths import Paths
 from mini_llm.errors import ConfigError
@@ -33,7 +34,43 @@ def find(cwd: File, paths: Paths) -> File | None:
 def harmless(values: Mapping[str, Any]) -> tuple[dict[str, Any], set[str]]:
     """Split off what an untrusted file may set; return it, and the names of the rest."""
     kept = {name: value for name, value in values.items() if name in HARMLESS}
-    return kept, {name[:40] if name.isprintable() else ascii(name[:40]) for name in values if name not in HARMLESS}
+    return kept, {_shown(name) for name in values if name not in HARMLESS}
+
+
+def lowering(told: Any, usual: Any, path: tuple[str, ...] = ("budgets",)) -> tuple[dict[str, Any], set[str]]:
+    """Split off the budgets that are stricter than the user's own; return them, and the names of the rest.
+
+    An amount may be lower, or stand where there was none; `enforce` may become hard; days stay as the user counts them.
+    """
+    if not isinstance(told, Mapping):
+        return {}, {join(tuple(map(_shown, path)))}
+    usual = usual if isinstance(usual, Mapping) else {}
+    kept: dict[str, Any] = {}
+    ignored: set[str] = set()
+    for name, value in told.items():
+        if len(path) == 2 or (len(path) == 1 and name in ("tools", "keys")):
+            kept[name], rest = lowering(value, usual.get(name), (*path, name))
+            ignored |= rest
+        elif _is_stricter(name, value, usual.get(name)):
+            kept[name] = value
+        else:
+            ignored.add(join(tuple(map(_shown, (*path, name)))))
+    return kept, ignored
+
+
+def _shown(name: str) -> str:
+    return name[:40] if name.isprintable() else ascii(name[:40])
+
+
+def _is_stricter(name: str, value: Any, usual: Any) -> bool:
+    if name == "enforce":
+        return bool(value == "hard")
+    if name not in PERIODS:
+        return False
+    try:
+        return usual is None or bool(build.nanos(value) <= build.nanos(usual))
+    except (TypeError, ValueError, OverflowError):  # no amount: the check of all values tells
+        return True
 
 
 def commands_in(values: Any, path: tuple[str | int, ...] = ()) -> list[Problem]:

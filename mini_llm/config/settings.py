@@ -54,6 +54,15 @@ class Gateway(NamedTuple):
         return f"Gateway(host={self.host!r}, port={self.port}, hosts={self.hosts}, origins={self.origins})"
 
 
+class Budget(NamedTuple):
+    """The most that `scope` ("all", "tool:NAME", "key:ID") may spend in a period; only told, where it is not hard."""
+
+    scope: str
+    period: Literal["daily", "weekly", "monthly", "total"]
+    dollars: str
+    hard: bool = True
+
+
 _ROUTING = Routing()
 _GATEWAY = Gateway()
 
@@ -87,7 +96,10 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Config:
-    """Everything that is set, after all layers. `prices` are US dollars a million tokens, by "provider/model"."""
+    """Everything that is set, after all layers. `prices` are US dollars a million tokens, by "provider/model".
+
+    `budgets` are those for everything, by period; `limits` are all of them.
+    """
 
     wallet: Wallet | None = None
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
@@ -95,6 +107,9 @@ class Config:
     default: str = ""
     routing: Routing = _ROUTING
     budgets: Mapping[str, str] = field(default_factory=dict)
+    limits: tuple[Budget, ...] = ()
+    budget_zone: str = ""
+    durability: Literal["process", "power"] = "process"
     gateway: Gateway = _GATEWAY
     history: bool = False
     prices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, tzinfo
-from decimal import Decimal
 
+from mini_llm.config import build
+from mini_llm.config.settings import Budget
 from mini_llm.errors import BudgetError, PriceUnknownError
 from mini_llm.ledger import Ledger
-from mini_llm.ledger.entries import Entry, Held, Hold, Limit, Period, Refused, Standing, Window
+from mini_llm.ledger.entries import Entry, Held, Hold, Limit, Refused, Standing, Window
 from mini_llm.ledger.windows import window_at
 from mini_llm.pricing import dollars
 
@@ -102,14 +103,9 @@ class Budgets:
         return f"; it starts anew at {instant:%Y-%m-%d %H:%M %Z}"
 
 
-def nanos_of(told: str) -> int:
-    """Return an amount as the config writes it ("5.00") in nano-dollars."""
-    return min(int(Decimal(told) * 10**9), LARGEST)
-
-
-def limit_of(scope: str, period: Period, told: str, *, hard: bool = True) -> Limit:
+def limit_of(told: Budget) -> Limit:
     """Return the limit that a line of the config sets."""
-    return Limit(scope, period, nanos_of(told), hard)
+    return Limit(told.scope, told.period, min(build.nanos(told.dollars), LARGEST), told.hard)
 
 
 def _whose(scope: str) -> str:

@@ -15,7 +15,6 @@ from mini_llm.errors import LedgerError
 from mini_llm.ledger.entries import (
     Batch,
     CostOf,
-    Entry,
     Findings,
     Grouping,
     Held,
@@ -32,7 +31,6 @@ from mini_llm.ledger.sqlite.holding import Holding
 from mini_llm.ledger.sqlite.owners import Owner, is_dead
 from mini_llm.ledger.sqlite.places import shared_by_network
 from mini_llm.ledger.sqlite.rows import Rows
-from mini_llm.memory import Memo
 
 Durability = Literal["process", "power"]
 
@@ -113,14 +111,6 @@ class SQLiteBook:
         """Return this process's sign of life; without it what it sets aside could be taken for a dead one's."""
         with self._told("written"):
             return Owner(self._file)
-
-    def append(self, entries: Sequence[Entry]) -> None:
-        """Write *entries* in one transaction; one that is there already is left as it is."""
-        self.write(Batch(entries))
-
-    def remember(self, memos: Sequence[Memo]) -> None:
-        """Write *memos*, and let go of those whose time is over."""
-        self.write(Batch(memos=memos))
 
     def write(self, batch: Batch, owner: str = "") -> list[Held | Refused | LedgerError]:
         """Write *batch* in one transaction; return what became of its holds. Raises LedgerError if all was undone."""
