@@ -108,6 +108,18 @@ def test_a_port_that_is_held_is_not_shared(holder: int) -> None:
     assert caught.value.exit_code == 69
 
 
+def test_not_even_another_gateway_shares_it() -> None:
+    sockets = binding.bind("127.0.0.1", 0)
+    try:
+        for sock in sockets:
+            sock.listen()
+        with pytest.raises(PortInUseError):
+            binding.bind("127.0.0.1", sockets[0].getsockname()[1])
+    finally:
+        for sock in sockets:
+            sock.close()
+
+
 def test_an_address_that_is_not_ours_can_not_be_bound() -> None:
     with pytest.raises(UnfitError, match=r"can't listen on 192\.0\.2\.1"):
         binding.bind("192.0.2.1", 0)
