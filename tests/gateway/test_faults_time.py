@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,7 +86,7 @@ def test_two_silent_targets_are_asked_once_each(tmp_path: Path, dialect: str) ->
 
 @each
 def test_a_thinking_model_may_take_two_minutes_though_another_is_left(tmp_path: Path, dialect: str) -> None:
-    more = {
+    more: dict[str, Any] = {
         "openai_chat": {"reasoning_effort": "high"},
         "openai_responses": {"reasoning": {"effort": "high"}},
         "anthropic_messages": {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000},
@@ -194,5 +195,5 @@ def test_a_host_that_does_not_answer_costs_five_seconds(tmp_path: Path, dialect:
         told_properly(alone)
 
 
-def _asking(dialect: str, stream: bool, **more: object) -> Callable[[Stage], Awaitable[Heard]]:
+def _asking(dialect: str, stream: bool, **more: Any) -> Callable[[Stage], Awaitable[Heard]]:
     return lambda stage: stage.ask(dialect, stream=stream, **more)
