@@ -27,7 +27,10 @@ from mini_llm.errors import (
     TLSError,
 )
 from mini_llm.memory import Recalled
+from mini_llm.providers import Provider
+from mini_llm.routing import Target
 from mini_llm.runtime import Runtime
+from mini_llm.translation import Body
 from mini_llm.types import ChatRequest, Message, Text
 from tests.gateway import clock
 from tests.gateway.faults import cut, refused, silence
@@ -336,3 +339,46 @@ def test_a_prompt_too_long_is_not_asked_of_a_smaller_window_later(tmp_path: Path
     )
     assert [row["model"] for row in played.rows] == ["gpt-4.1-mini", "m", "m"]
     assert isinstance(played.error, AllTargetsFailedError)
+
+
+def test_a_breaker_lets_one_request_of_many_through(tmp_path: Path) -> None:
+    async def ask(client: AsyncClient, runtime: Runtime) -> str:
+        loop = asyncio.get_running_loop()
+        key = runtime.decide().choices[0].credentials[0]
+        for _ in range(5):
+            runtime.health.fail(key.key, key.name, ServerError("x"), loop.time())
+        await asyncio.sleep(6.0)
+        told = await asyncio.gather(*(streamed(client, runtime) for _ in range(20)))
+        assert set(told) == {TEXT}
+        assert runtime.health.state(key.key, loop.time()) == "closed"
+        return told[0]
+
+    played = play(tmp_path, [say(delay=1.0)], [say()], ask=ask)
+    assert [len(asked) for asked in played.asked] == [1, 19]
+
+
+def test_a_probe_that_was_given_up_before_it_was_sent_is_another_ones(tmp_path: Path) -> None:
+    async def ask(client: AsyncClient, runtime: Runtime) -> str:
+        loop = asyncio.get_running_loop()
+        key = runtime.decide().choices[0].credentials[0]
+        for _ in range(5):
+            runtime.health.fail(key.key, key.name, ServerError("x"), loop.time())
+        await asyncio.sleep(6.0)
+        recalled = Recalled(ChatRequest("", (Message("user", (Text("Hi"),)),)), ())
+
+        async def body_for(provider: Provider, target: Target) -> Body:
+            await asyncio.sleep(3600)
+            raise AssertionError("it was given up")
+
+        async def give_up() -> None:
+            async with runtime.dispatch.answer(_call(recalled, {}, translation.whole)._replace(body_for=body_for)):
+                pass
+
+        waiting = asyncio.create_task(give_up())
+        await asyncio.sleep(1.0)
+        assert "being probed" in runtime.health.trouble(key.key, loop.time())
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        return await streamed(client, runtime)
+
+    assert play(tmp_path, [say()], [say()], ask=ask).codes == [""]

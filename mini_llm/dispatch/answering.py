@@ -81,24 +81,30 @@ class Answering(Generic[Content]):
         body_for: Callable[[Provider, Target], Body | Awaitable[Body]],
         receive: Callable[[Reply, Body, Meter], Awaitable[Any]],
     ) -> Attempt[Any]:
-        """Do all that can fail before anything is sent."""
-        parts, call = self._parts, self._call
-        target = turn.choice.target
-        body = body_for(parts.registry.get(target.provider), target)
-        if not isinstance(body, Body):
-            body = await body
-        timeouts = deadlines.of_turn(call, self._decision, turn, self._ends - parts.now(), self._needed)
-        request = Request(
+        """Do all that can fail before anything is sent; if it does, the turn is taken back."""
+        parts, target = self._parts, turn.choice.target
+        try:
+            body = body_for(parts.registry.get(target.provider), target)
+            if not isinstance(body, Body):
+                body = await body
+            sending = await parts.upstream.prepare(target, self._request(turn, body))
+        except BaseException:
+            self.turns.unasked(turn)
+            raise
+        return Attempt(parts, self._occasion, turn, body, sending, receive)
+
+    def _request(self, turn: Turn, body: Body) -> Request:
+        call = self._call
+        return Request(
             body.content,
             call.stream,
-            timeouts,
+            deadlines.of_turn(call, self._decision, turn, self._ends - self._parts.now(), self._needed),
             body.headers,
             body.path,
             body.content_type,
             body.method,
             turn.credential.reference,
         )
-        return Attempt(parts, self._occasion, turn, body, await parts.upstream.prepare(target, request), receive)
 
     async def _first_to_answer(self) -> None:
         call, turns = self._call, self.turns
@@ -110,7 +116,6 @@ class Answering(Generic[Content]):
                 attempt = await self.prepared(turn, call.body_for, call.receive)
             except MiniLLMError as error:  # no key, not expressible, a wrong header: nothing was sent
                 unasked.append(error)
-                turns.unasked()
                 turn = turns.other_key(turn, error) or turns.next()
                 continue
             try:

@@ -52,7 +52,6 @@ class Attempt(Generic[Content]):
     async def open(self) -> Content:
         """Send the request and return what is received; if that fails, nothing is left to close."""
         parts, turn, meter = self._parts, self.turn, self.meter
-        parts.health.begin(turn.credential.key, parts.now())
         parts.retrying += turn.again
         try:
             reply = self.reply = await self._sending.__aenter__()
@@ -90,7 +89,8 @@ class Attempt(Generic[Content]):
             if isinstance(error, UpstreamError):
                 parts.health.fail(credential.key, credential.name, error, parts.now())
         if not self._opened:
-            parts.health.abandon(credential.key)
+            if self.turn.probe:
+                parts.health.abandon(credential.key)
         elif status != "partial":  # a caller who left found nothing wrong
             parts.health.succeed(credential.key, parts.now())
         parts.ledger.append(self._entry(status, code))

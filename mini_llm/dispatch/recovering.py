@@ -66,19 +66,22 @@ class Recovering:
         response = self._sent.response()
         if response is None:
             raise first
-        request = self._plan.request()
+        try:
+            request = self._plan.request()
+        except MiniLLMError:  # what passed as it was may be nothing that we can read
+            raise first from None
         if not recovery.continuable(request, response):
             raise first
         said = recovery.said(response)
         turns = self._answering.turns
         for choices, asked in self._ways(request, said):
             turns.begin_again(choices)
-            turn = turns.next()
-            while turn is not None and self._answering.has_time:
+            turn = turns.next() if self._answering.has_time else None
+            while turn is not None:
                 found = await self._tried(turn, asked, said)
                 if not isinstance(found, MiniLLMError):
                     return found
-                turn = turns.other_key(turn, found) or turns.next()
+                turn = (turns.other_key(turn, found) or turns.next()) if self._answering.has_time else None
         raise first
 
     def _ways(self, request: ChatRequest, said: str) -> list[tuple[Sequence[Choice], ChatRequest]]:
@@ -108,11 +111,9 @@ class Recovering:
             joined = recovery.continued(deltas, said, repeats=repeats) if goes_on else recovery.spliced(deltas, said)
             return _begun(await anext(joined, None), joined)
 
-        turns = self._answering.turns
         try:
             attempt = await self._answering.prepared(turn, body_for, receive)
         except MiniLLMError as error:
-            turns.unasked()
             return error
         try:
             deltas: Deltas = await attempt.open()

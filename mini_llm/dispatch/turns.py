@@ -23,13 +23,18 @@ OF_THE_KEY = (AuthError, CredentialError, QuotaError, RateLimitError)
 
 
 class Turn(NamedTuple):
-    """One attempt at one target with one key. `others`: a healthy target is left; `again`: it was asked just before."""
+    """One attempt at one target with one key.
+
+    `others`: a healthy target is left; `again`: it was asked just before; `probe`: it is the one that a half-open
+    breaker lets through.
+    """
 
     number: int
     choice: Choice
     credential: Credential
     others: bool
     again: bool = False
+    probe: bool = False
 
 
 class Turns:
@@ -65,7 +70,7 @@ class Turns:
         if self.number >= self._decision.max_attempts:
             return None
         self.number += 1
-        return turn._replace(number=self.number, again=True)
+        return turn._replace(number=self.number, again=True, probe=self._begin(turn.credential))
 
     def other_key(self, turn: Turn, error: MiniLLMError) -> Turn | None:
         """Return a turn of the same target with another key, if it is the key that was found wanting."""
@@ -77,9 +82,11 @@ class Turns:
             return None
         return self._turn(turn.choice, credential)
 
-    def unasked(self) -> None:
-        """Take back the last turn's number: nothing was sent."""
+    def unasked(self, turn: Turn) -> None:
+        """Take back *turn*, the last one: nothing was sent."""
         self.number -= 1
+        if turn.probe:
+            self._health.abandon(turn.credential.key)
 
     def goes_on_after(self, error: MiniLLMError, turn: Turn) -> bool:
         """Tell whether another target may do better than *turn*'s, which ended with *error*."""
@@ -97,7 +104,11 @@ class Turns:
     def _turn(self, choice: Choice, credential: Credential) -> Turn:
         self.number += 1
         self._router.rotate(choice, credential)
-        return Turn(self.number, choice, credential, others=self._any_well(self._left))
+        others = self._any_well(self._left)
+        return Turn(self.number, choice, credential, others, probe=self._begin(credential))
+
+    def _begin(self, credential: Credential) -> bool:
+        return self._health.begin(credential.key, self._now())
 
     def _last_resort(self, choice: Choice) -> Credential:
         """Return the key to try though none is well."""

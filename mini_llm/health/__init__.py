@@ -88,10 +88,13 @@ class Health:
             return False
         return credential not in self._resting or not self.resting(credential, now)
 
-    def begin(self, key: str, now: float) -> None:
-        """Note that *key* is being asked; while half-open this is the one probe."""
-        if self.state(key, now) == "half-open":
-            self._records[key].probing = True
+    def begin(self, key: str, now: float) -> bool:
+        """Note that *key* is going to be asked; return whether that is the one probe of a half-open breaker."""
+        record = self._records.get(key)
+        if record is None or not record.opened or record.probing or now < record.open_until:
+            return False
+        record.probing = True
+        return True
 
     def answer(self, key: str, *, first_content: float | None = None) -> None:
         """Note that content came, after so many seconds: a probe has done its work. `succeed` or `fail` follows."""
