@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -160,20 +161,21 @@ def play(
     ask: Callable[[Stage], Awaitable[Heard]] | None = None,
     second_speaks: str = "",
     url: str = "",
+    tls: ssl.SSLContext | None = None,
     **options: Any,
 ) -> Report:
     """Ask once (or as *ask* does) a first provider that does what *first* says, and a second one if there is one.
 
-    *url* replaces the first one's address.
+    *url* replaces the first one's address (`{port}` is its port), *tls* makes it safe.
     """
-    report = Report(case, first=Hostile(*first), second=Hostile(*(second or ())))
+    report = Report(case, first=Hostile(*first, tls=tls), second=Hostile(*(second or ())))
 
     async def story() -> None:
         loop_tasks = asyncio.all_tasks()
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(report.first)
             await stack.enter_async_context(report.second)
-            providers = {"first": (url or report.first.url, case.spoken)}
+            providers = {"first": (url.format(port=report.first.port) or report.first.url, case.spoken)}
             if second is not None:
                 providers["second"] = (report.second.url, second_speaks or case.spoken)
             async with stage(home, providers, settings, **options) as running:

@@ -86,13 +86,13 @@ def test_two_silent_targets_are_asked_once_each(tmp_path: Path, dialect: str) ->
 
 @each
 def test_a_thinking_model_may_take_two_minutes_though_another_is_left(tmp_path: Path, dialect: str) -> None:
-    more: dict[str, Any] = {
+    asked: dict[str, dict[str, Any]] = {
         "openai_chat": {"reasoning_effort": "high"},
         "openai_responses": {"reasoning": {"effort": "high"}},
         "anthropic_messages": {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000},
         "gemini": {"generationConfig": {"thinkingConfig": {"thinkingBudget": 1024}}},
-    }[dialect]
-    report = play(tmp_path, Case(dialect, True), [say(delay=60)], [say()], ask=_asking(dialect, True, **more))
+    }
+    report = play(tmp_path, Case(dialect, True), [say(delay=60)], [say()], ask=_asking(dialect, True, **asked[dialect]))
     assert report.told.text == TEXT
     assert report.outcomes == [("first", "ok", "")]
 
