@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from mini_llm.errors import DeadlineError, NetworkError
+from mini_llm.transport.connection import Connection
+from mini_llm.transport.dial import Dialer
 from mini_llm.transport.origin import Origin
 from mini_llm.transport.resolver import Resolver
 from tests.exchange import QUICK, ask
@@ -47,6 +49,30 @@ def test_the_systems_resolver_knows_localhost_and_says_no_to_an_invalid_name() -
 
 def test_an_international_name_is_asked_for_in_its_ascii_form() -> None:
     assert Origin.parse("https://B\xfccher.example").label == "https://xn--bcher-kva.example:443"
+
+
+def test_a_connection_given_up_in_the_moment_it_opens_counts_as_lost() -> None:
+    uvloop = pytest.importorskip("uvloop")  # asyncio's own loop tells by itself
+    held: set[Connection] = set()
+
+    async def story() -> None:
+        async with hostile() as peer:
+
+            def opened(connection: Connection) -> None:
+                held.add(connection)
+                dialing.cancel()
+
+            def create() -> Connection:
+                return Connection("a peer", idle_age=30.0, opened=opened, lost=held.discard)
+
+            origin = Origin.parse(f"http://127.0.0.1:{peer.port}")
+            dialing = asyncio.create_task(Dialer({}).dial(origin, None, create))
+            with pytest.raises(asyncio.CancelledError):
+                await dialing
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(story())
+    assert not held
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")

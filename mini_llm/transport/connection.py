@@ -113,6 +113,11 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
         self._wake()
 
+    def forsake(self) -> None:
+        """Count as lost though nobody says so: uvloop is silent when the opening of a connection is cancelled."""
+        self._closed = True
+        self._lost(self)
+
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -61,14 +61,16 @@ class Dialer:
     ) -> Connection:
         """Put tunnel and TLS over an open socket, which is closed if that fails."""
         loop = asyncio.get_running_loop()
+        made = connection()
         try:
             if proxy and origin.scheme == "https":
                 await _open_tunnel(sock, origin, proxy)
             context = await self._trust.context() if origin.scheme == "https" else None
             name = origin.host if context else None
-            _, made = await loop.create_connection(connection, sock=sock, ssl=context, server_hostname=name)
+            await loop.create_connection(lambda: made, sock=sock, ssl=context, server_hostname=name)
         except OSError as error:
             sock.close()
+            made.forsake()
             if reasons.is_tls(error):
                 told = f"no safe connection to {origin.label}: {reasons.of(error)}"
                 raise TLSError(told, hint=reasons.hint(error)) from error
@@ -78,6 +80,7 @@ class Dialer:
             ) from error
         except BaseException:
             sock.close()
+            made.forsake()
             raise
         return made
 
@@ -142,7 +145,12 @@ async def _dial_unix(origin: Origin, connection: Callable[[], Connection]) -> Co
     loop = asyncio.get_running_loop()
     if not hasattr(socket, "AF_UNIX") or not hasattr(loop, "create_unix_connection"):
         raise NetworkError(f"cannot reach {origin.label}: this system has no Unix sockets")
-    _, made = await loop.create_unix_connection(connection, origin.socket)
+    made = connection()
+    try:
+        await loop.create_unix_connection(lambda: made, origin.socket)
+    except BaseException:
+        made.forsake()
+        raise
     return made
 
 
