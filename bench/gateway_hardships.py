@@ -8,6 +8,7 @@ import json
 import random
 import socket
 import struct
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,25 +48,41 @@ async def stalled_readers(server: Served, ask: Ask, count: int = 100, megabytes:
     return most - before
 
 
-def slow_senders(ask: Ask, folder: Path, count: int = 200, seconds: float = 3) -> tuple[float, float]:
-    """Return a healthy client's p99 in ms, alone and while *count* others send their request byte by byte."""
-    alone = min(wrk(ask, folder, connections=1, seconds=seconds).p99 for _ in range(3))
+def slow_senders(ask: Ask, folder: Path, count: int = 200, rounds: int = 3) -> tuple[float, float]:
+    """Return a healthy client's p99 in ms, alone and while *count* others send their requests byte by byte."""
     request = wire(ask)
-    head = request.index(b"\r\n\r\n") + 4
-    senders = []
-    for number in range(count):
-        sender = socket.create_connection(("127.0.0.1", ask.port))
-        sender.sendall(request[: 20 + number % 30] if number % 2 else request[: head + 20])
-        senders.append((sender, 50 if number % 2 else head + 20))
+    body = request.index(b"\r\n\r\n") + 4
+    alone, among = [], []
+    for _ in range(rounds):
+        alone.append(wrk(ask, folder, connections=1, seconds=2).p99)
+        senders = [_Slow(ask.port, request, 30 if number % 2 else body + 10) for number in range(count)]
+        load = threading.Thread(target=lambda: among.append(wrk(ask, folder, connections=1, seconds=2).p99))
+        load.start()
+        while load.is_alive():
+            for sender in senders:
+                sender.send()
+            time.sleep(0.25)
+        load.join()
+        for sender in senders:
+            sender.close()
+    return min(alone), min(among)
 
-    among = []
-    for turn in range(3):
-        for sender, sent in senders:
-            sender.sendall(request[sent + turn : sent + turn + 1] if sent > 50 else b"")
-        among.append(wrk(ask, folder, connections=1, seconds=seconds).p99)
-    for sender, _ in senders:
-        sender.close()
-    return alone, min(among)
+
+class _Slow:
+    """A client that has sent *begun* bytes of its request, and sends one more when told to."""
+
+    def __init__(self, port: int, request: bytes, begun: int) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._request = request
+        self._sent = begun
+        self._socket.sendall(request[:begun])
+
+    def send(self) -> None:
+        self._socket.sendall(self._request[self._sent : self._sent + 1])
+        self._sent += 1
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 async def leaving_clients(ask: Ask, upstream: Served, count: int = 100) -> list[float]:
