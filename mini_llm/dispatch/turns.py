@@ -127,8 +127,12 @@ class Turns:
         return None
 
     def _any_well(self, choices: Sequence[Choice]) -> bool:
-        now, well = self._now(), self._health.well
-        return any(well(key.key, key.name, now) for choice in choices for key in choice.credentials)
+        now, well = self._now(), self._health.well  # in plain loops: each request comes by here
+        for choice in choices:
+            for key in choice.credentials:
+                if well(key.key, key.name, now):
+                    return True
+        return False
 
     def _holds_more(self, choice: Choice) -> bool:
         """Tell whether a target's window is larger than any that was too small, or unknown."""

@@ -55,8 +55,9 @@ class _Limits(NamedTuple):
         size = needs.input_tokens + (needs.max_tokens or 0)
         if self.window and size > self.window:
             return f"its window of {self.window} tokens is too small for about {size}"
-        missing = sorted(needs.capabilities & self.lacks)
-        return f"it has no {', '.join(missing)}" if missing else ""
+        if self.lacks.isdisjoint(needs.capabilities):
+            return ""
+        return f"it has no {', '.join(sorted(self.lacks & needs.capabilities))}"
 
 
 class Router:
@@ -162,8 +163,12 @@ class Router:
         return plan
 
     def _all_well(self, decision: Decision, now: float) -> bool:
-        well = self._health.well
-        return all(well(one.key, one.name, now) for choice in decision.choices for one in choice.credentials)
+        well = self._health.well  # in plain loops: each request comes by here
+        for choice in decision.choices:
+            for one in choice.credentials:
+                if not well(one.key, one.name, now):
+                    return False
+        return True
 
     def _weighed(self, choice: Choice, needs: Needs, now: float) -> Choice:
         """Return *choice* with its price for this request, and its trouble if none of its keys can be used now."""
