@@ -219,7 +219,7 @@ class _Texts:
             names = ("peer", "caller", "tool", "method", "path", "dialect", "model", "provider", "target", "outcome")
             told = {name: self._clean(text) for name, text in zip(names, same, strict=True)}
             common = self._common[same] = orjson.dumps(told)[1:-1].decode()
-        usage, cost, first = exchange.usage, exchange.cost_nanos, exchange.first_content
+        usage, cost = exchange.usage, exchange.cost_nanos
         client_id = orjson.dumps(self._clean(exchange.client_id)).decode() if exchange.client_id else '""'
         return (
             f'{{"time":"{self._stamp(exchange.started + exchange.seconds)}","event":"request","id":"{exchange.id}",'
@@ -228,7 +228,8 @@ class _Texts:
             f'"input_tokens":{"null" if usage is None else usage.input_tokens},'
             f'"output_tokens":{"null" if usage is None else usage.output_tokens},'
             f'"cost_nanos":{"null" if cost is None else cost},'
-            f'"first_content":{"null" if first is None else f"{first:.6f}"},"seconds":{exchange.seconds:.6f},'
+            f'"first_content":{_number(exchange.first_content)},"overhead":{_number(exchange.overhead)},'
+            f'"seconds":{exchange.seconds:.6f},'
             f'"request_bytes":{exchange.request_bytes},"sent_bytes":{exchange.sent_bytes}}}\n'
         ).encode()
 
@@ -262,6 +263,10 @@ class _Texts:
             known = known if len(known) <= most else f"{known[:most]}…"
             self._known[text] = known
         return known
+
+
+def _number(seconds: float | None) -> str:
+    return "null" if seconds is None else f"{seconds:.6f}"
 
 
 def _clock(moment: float) -> str:

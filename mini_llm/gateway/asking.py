@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -51,7 +52,9 @@ def note(exchange: Exchange, answer: Answer[Any]) -> None:
     exchange.provider, exchange.target = answer.target
     exchange.attempts = answer.attempts
     exchange.route = answer.decision.line()
-    exchange.first_content = answer.meter.first_content
+    first, before = answer.meter.first_content, max(0.0, time.time() - exchange.started - answer.meter.elapsed)
+    exchange.first_content = None if first is None else before + first
+    exchange.overhead = before if answer.attempts == 1 else None
     settle(exchange, answer)
 
 

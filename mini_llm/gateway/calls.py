@@ -18,13 +18,14 @@ class Exchange:
 
     `client_id` is the caller's own name for it, `traceparent` the trace it belongs to; both as sent, or "".
     `dialect` is the caller's, `model` what it asked for; `provider` and `target` who answered, as far as that is known.
+    `overhead` is what we took before the one attempt that answered was begun, None where there were more.
     `outcome` is "" while it runs, then "ok", "partial" (it broke after content), "cancelled" or an error's code.
     """
 
     __slots__ = (
         "attempts", "caller", "client_id", "cost_nanos", "dialect", "first_content", "id", "method", "model", "outcome",
-        "path", "peer", "provider", "request_bytes", "route", "seconds", "sent_bytes", "session", "started", "status",
-        "stream", "target", "tool", "traceparent", "usage",
+        "overhead", "path", "peer", "provider", "request_bytes", "route", "seconds", "sent_bytes", "session", "started",
+        "status", "stream", "target", "tool", "traceparent", "usage",
     )  # fmt: skip
 
     def __init__(self, request_id: str, method: str, path: str, *, started: float, peer: str = "") -> None:
@@ -50,6 +51,7 @@ class Exchange:
         self.usage: Usage | None = None
         self.cost_nanos: int | None = None
         self.first_content: float | None = None
+        self.overhead: float | None = None
         self.seconds = 0.0
         self.request_bytes = 0
         self.sent_bytes = 0

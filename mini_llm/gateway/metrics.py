@@ -13,6 +13,7 @@ MOST_MODELS = 200  # model names may come from callers: what comes after so many
 MOST_ROWS = 5_000
 OTHER = "other"
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 600.0)
+OVERHEADS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 KINDS = ("input", "output", "cache_read", "cache_write", "reasoning")
 
 Labels = tuple[tuple[str, str], ...]
@@ -61,6 +62,8 @@ class Metrics:
         self.constant: Labels = tuple((constant or {}).items())
         self._rows: dict[tuple[str, str, str, int, str], _Row] = {}
         self._models: set[tuple[str, str]] = set()
+        self._overhead = [0] * (len(OVERHEADS) + 1)
+        self._overhead_sum = 0.0
 
     def __call__(self, exchange: Exchange) -> None:
         """Count an exchange that has ended."""
@@ -81,6 +84,10 @@ class Metrics:
         if first is not None:
             row.first[bisect_left(BOUNDS, first)] += 1
             row.first_sum += first
+        overhead = exchange.overhead
+        if overhead is not None:
+            self._overhead[bisect_left(OVERHEADS, overhead)] += 1
+            self._overhead_sum += overhead
         usage = exchange.usage
         if usage is not None:
             tokens = row.tokens
@@ -99,6 +106,12 @@ class Metrics:
         requests = [Sample("_total", tuple(key._asdict().items()), row.requests) for key, row in self._summed().items()]
         return [
             Family("mini_llm_requests", "counter", "Requests that ended, by how they ended.", requests),
+            Family(
+                "mini_llm_overhead_seconds",
+                "histogram",
+                "Seconds before an attempt that answered at once was begun: what the gateway itself takes.",
+                list(histogram(OVERHEADS, self._overhead, self._overhead_sum, ())),
+            ),
             *self._by_target(),
         ]
 

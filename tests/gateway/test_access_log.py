@@ -45,7 +45,7 @@ def test_each_request_leaves_one_line_that_tells_all_but_what_was_said(tmp_path:
     assert (told["provider"], told["target"]) == ("lab", "m")
     assert (told["attempts"], told["status"], told["outcome"]) == (1, 200, "ok")
     assert (line["input_tokens"], line["output_tokens"]) == (10, 5)
-    assert 0 < line["first_content"] <= line["seconds"] < 20
+    assert 0 < line["overhead"] < line["first_content"] <= line["seconds"] < 20
     assert line["sent_bytes"] == len(answer.content)
     assert gateway.rows(1)[0]["request_id"] == line["id"]
 

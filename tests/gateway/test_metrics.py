@@ -36,8 +36,19 @@ def test_what_was_asked_is_counted_by_who_answered_and_how_it_ended(tmp_path: Pa
     assert _value(told, "mini_llm_attempts_total", target) == 2
     assert _value(told, "mini_llm_request_seconds_count", target) == 2
     assert _value(told, "mini_llm_request_seconds_bucket", {**target, "le": "+Inf"}) == 2
+    assert _value(told, "mini_llm_overhead_seconds_count", {}) == 2
+    assert 0 < _value(told, "mini_llm_overhead_seconds_sum", {}) < 20
     assert _value(told, "mini_llm_live_requests", {}) == 1  # the scrape itself
     assert _value(told, "process_cpu_seconds_total", {}) > 0
+
+
+def test_every_metric_is_described_and_what_is_described_is_there(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "observing.md").read_text()
+    with Provider(Say("Hi")) as lab, running(tmp_path, {"lab": lab}) as gateway:
+        _ask(gateway)
+        text = httpx.get(f"{gateway.url}/metrics", headers=gateway.headers).text
+    told = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+    assert told == set(re.findall(r"`((?:mini_llm|process)_\w+)`", page))
 
 
 def test_the_scrape_needs_the_token_and_is_plain_text_of_the_known_version(tmp_path: Path) -> None:

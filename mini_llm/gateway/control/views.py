@@ -186,6 +186,7 @@ def _exchange(exchange: Exchange) -> Json:
         "started": exchange.started,
         "seconds": exchange.seconds if exchange.outcome else None,
         "first_content": exchange.first_content,
+        "overhead": exchange.overhead,
         "caller": exchange.caller,
         "tool": exchange.tool,
         "peer": exchange.peer,
