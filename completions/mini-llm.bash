@@ -32,7 +32,7 @@ _mini_llm() {
     for ((i = 1; i < ${#typed[@]}; i++)); do
         word=${typed[i]}
         case "$at $word" in
-            ' chat' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' start' | ' stop' | ' restart' | ' logs' | ' status' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
+            ' chat' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' start' | ' stop' | ' restart' | ' logs' | ' auth' | ' auth token' | ' status' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
         esac
     done
     if [[ $now == --*=* ]]; then
@@ -107,6 +107,11 @@ _mini_llm() {
         ' logs:-n' | ' logs:--lines') kind='text' ;;
         ' logs:--config') kind='files' ;;
         ' logs:--profile') kind='text' ;;
+        ' auth:--config') kind='files' ;;
+        ' auth:--profile') kind='text' ;;
+        ' auth token:--for') kind='text' ;;
+        ' auth token:--config') kind='files' ;;
+        ' auth token:--profile') kind='text' ;;
         ' status:--config') kind='files' ;;
         ' status:--profile') kind='text' ;;
         ' config:--config') kind='files' ;;
@@ -130,7 +135,7 @@ _mini_llm() {
     esac
     [[ -n $kind ]] || case $at in
         '')
-            kind='words chat models providers alias explain start stop restart logs status config completions'
+            kind='words chat models providers alias explain start stop restart logs auth status config completions'
             [[ $now == -* ]] && kind='words --version --config --profile --quiet --verbose --no-color --help'
             ;;
         ' chat')
@@ -208,6 +213,14 @@ _mini_llm() {
         ' logs')
             kind='words '
             [[ $now == -* ]] && kind='words -f --follow -n --lines --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' auth')
+            kind='words token'
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' auth token')
+            kind='words '
+            [[ $now == -* ]] && kind='words --for --config --profile --quiet --verbose --no-color --help'
             ;;
         ' status')
             kind='words '

@@ -17,7 +17,7 @@ function __mini_llm_at
     test "$at" = "$argv[1]"
 end
 
-set -g __mini_llm_places ' chat' ' models' ' models update' ' providers' ' providers add' ' providers list' ' providers remove' ' providers show' ' providers test' ' alias' ' alias list' ' alias set' ' alias show' ' alias remove' ' explain' ' start' ' stop' ' restart' ' logs' ' status' ' config' ' config path' ' config show' ' config get' ' config set' ' config check' ' config schema' ' config trust' ' completions'
+set -g __mini_llm_places ' chat' ' models' ' models update' ' providers' ' providers add' ' providers list' ' providers remove' ' providers show' ' providers test' ' alias' ' alias list' ' alias set' ' alias show' ' alias remove' ' explain' ' start' ' stop' ' restart' ' logs' ' auth' ' auth token' ' status' ' config' ' config path' ' config show' ' config get' ' config set' ' config check' ' config schema' ' config trust' ' completions'
 
 complete -c mini-llm -f
 complete -c mini-llm -n "__mini_llm_at ''" -a chat -d 'Ask a model; the answer streams to stdout'
@@ -29,6 +29,7 @@ complete -c mini-llm -n "__mini_llm_at ''" -a start -d 'Start the gateway: every
 complete -c mini-llm -n "__mini_llm_at ''" -a stop -d 'End the gateway'
 complete -c mini-llm -n "__mini_llm_at ''" -a restart -d 'End the gateway and start it again'
 complete -c mini-llm -n "__mini_llm_at ''" -a logs -d 'Show what the gateway wrote'
+complete -c mini-llm -n "__mini_llm_at ''" -a auth -d 'Show the tokens with which programs ask the gateway'
 complete -c mini-llm -n "__mini_llm_at ''" -a status -d 'Show on one screen what works and what does not'
 complete -c mini-llm -n "__mini_llm_at ''" -a config -d 'Read and change settings'
 complete -c mini-llm -n "__mini_llm_at ''" -a completions -d 'Print or install the completions of your shell'
@@ -222,6 +223,20 @@ complete -c mini-llm -n "__mini_llm_at ' logs'" -l quiet -d 'Print nothing but d
 complete -c mini-llm -n "__mini_llm_at ' logs'" -l verbose -d 'Say more; show where an error comes from'
 complete -c mini-llm -n "__mini_llm_at ' logs'" -l no-color -d 'No colour'
 complete -c mini-llm -n "__mini_llm_at ' logs'" -l help -d 'Show this help'
+complete -c mini-llm -n "__mini_llm_at ' auth'" -a token -d 'Print the gateway\'s token, or that of one tool: what it asks is then told apart in `mini-llm status`'
+complete -c mini-llm -n "__mini_llm_at ' auth'" -l config -r -F -d 'Use this config file'
+complete -c mini-llm -n "__mini_llm_at ' auth'" -l profile -x -d 'Use this profile of the config'
+complete -c mini-llm -n "__mini_llm_at ' auth'" -l quiet -d 'Print nothing but data and errors'
+complete -c mini-llm -n "__mini_llm_at ' auth'" -l verbose -d 'Say more; show where an error comes from'
+complete -c mini-llm -n "__mini_llm_at ' auth'" -l no-color -d 'No colour'
+complete -c mini-llm -n "__mini_llm_at ' auth'" -l help -d 'Show this help'
+complete -c mini-llm -n "__mini_llm_at ' auth token'" -l for -x -d 'The token of one tool, made if it has none'
+complete -c mini-llm -n "__mini_llm_at ' auth token'" -l config -r -F -d 'Use this config file'
+complete -c mini-llm -n "__mini_llm_at ' auth token'" -l profile -x -d 'Use this profile of the config'
+complete -c mini-llm -n "__mini_llm_at ' auth token'" -l quiet -d 'Print nothing but data and errors'
+complete -c mini-llm -n "__mini_llm_at ' auth token'" -l verbose -d 'Say more; show where an error comes from'
+complete -c mini-llm -n "__mini_llm_at ' auth token'" -l no-color -d 'No colour'
+complete -c mini-llm -n "__mini_llm_at ' auth token'" -l help -d 'Show this help'
 complete -c mini-llm -n "__mini_llm_at ' status'" -l json -d 'Print JSON'
 complete -c mini-llm -n "__mini_llm_at ' status'" -l config -r -F -d 'Use this config file'
 complete -c mini-llm -n "__mini_llm_at ' status'" -l profile -x -d 'Use this profile of the config'

@@ -2,7 +2,7 @@
 Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     $pages = @{
-        '' = @('words chat models providers alias explain start stop restart logs status config completions', 'words --version --config --profile --quiet --verbose --no-color --help')
+        '' = @('words chat models providers alias explain start stop restart logs auth status config completions', 'words --version --config --profile --quiet --verbose --no-color --help')
         ' chat' = @('words ', 'words -m --model -s --system -a --attach --schema -o --option --json --no-stream --raw --render --reasoning --dry-run --timeout --no-stdin --config --profile --quiet --verbose --no-color --help')
         ' models' = @('words update', 'words -q --query --provider --all --sort --json --config --profile --quiet --verbose --no-color --help')
         ' models update' = @('words ', 'words --from --json --config --profile --quiet --verbose --no-color --help')
@@ -22,6 +22,8 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' stop' = @('words ', 'words --now --config --profile --quiet --verbose --no-color --help')
         ' restart' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
         ' logs' = @('words ', 'words -f --follow -n --lines --config --profile --quiet --verbose --no-color --help')
+        ' auth' = @('words token', 'words --config --profile --quiet --verbose --no-color --help')
+        ' auth token' = @('words ', 'words --for --config --profile --quiet --verbose --no-color --help')
         ' status' = @('words ', 'words --json --config --profile --quiet --verbose --no-color --help')
         ' config' = @('words path show get set check schema trust', 'words --config --profile --quiet --verbose --no-color --help')
         ' config path' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
@@ -107,6 +109,11 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' logs:--lines' = 'text'
         ' logs:--config' = 'files'
         ' logs:--profile' = 'text'
+        ' auth:--config' = 'files'
+        ' auth:--profile' = 'text'
+        ' auth token:--for' = 'text'
+        ' auth token:--config' = 'files'
+        ' auth token:--profile' = 'text'
         ' status:--config' = 'files'
         ' status:--profile' = 'text'
         ' config:--config' = 'files'

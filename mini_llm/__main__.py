@@ -32,9 +32,30 @@ def run(args: list[str]) -> int:
 
         sys.stdout.write(f"mini-llm {__version__}\n")
         return 0
+    if args[:2] == ["auth", "token"] and (token := known_token(args[2:])):
+        sys.stdout.write(f"{token}\n")
+        return 0
     from mini_llm.cli import main
 
     return main(args)
+
+
+def known_token(args: list[str]) -> str:
+    """Return the gateway's token, or with `--for TOOL` that tool's; "" for whatever needs the whole command line.
+
+    Coding agents call it before they ask, and wait.
+    """
+    if args and (len(args) != 2 or args[0] != "--for" or args[1].startswith("-")):
+        return ""
+    from mini_llm.config import Paths
+    from mini_llm.errors import MiniLLMError
+    from mini_llm.gateway.tokens import Tokens
+
+    try:
+        tokens = Tokens(Paths.find(os.environ).home)
+        return tokens.create(args[1]) if args else tokens.main()
+    except MiniLLMError:
+        return ""
 
 
 def silence() -> None:

@@ -56,6 +56,12 @@ def test_a_command_that_asks_no_model_loads_nothing_that_could(command: str, tmp
     assert not too_much, f"{too_much} {ADVICE}"
 
 
+@pytest.mark.parametrize("command", ["auth token", "auth token --for codex"])
+def test_the_token_that_agents_wait_for_comes_without_a_framework(command: str, tmp_path: Path) -> None:
+    too_much = _loaded_by(tmp_path, *command.split()) & (SLOW | {"asyncio", "click", "orjson", "ssl", "typer"})
+    assert not too_much, f"{too_much} {ADVICE}"
+
+
 def test_chat_reaches_its_request_with_nothing_slow_loaded(tmp_path: Path) -> None:
     with Provider(Silence()) as provider:
         too_much = _loaded_until_asked(provider, tmp_path) & SLOW

@@ -21,6 +21,7 @@ COMMANDS = {
     "stop": "End the gateway",
     "restart": "End the gateway and start it again",
     "logs": "Show what the gateway wrote",
+    "auth": "Show the tokens with which programs ask the gateway",
     "status": "Show on one screen what works and what does not",
     "config": "Read and change settings",
     "completions": "Print or install the completions of your shell",

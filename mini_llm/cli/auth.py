@@ -1,0 +1,30 @@
+"""`mini-llm auth`: the tokens with which programs of this machine ask the gateway."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mini_llm.cli import output
+from mini_llm.cli.flags import flags
+from mini_llm.cli.frame import Command, new_app
+from mini_llm.cli.help import examples
+from mini_llm.gateway.tokens import Tokens
+
+app = new_app(help="Show the tokens with which programs ask the gateway")
+
+
+@app.callback()
+def auth() -> None:
+    """Show the tokens with which programs of this machine ask the gateway."""
+
+
+@app.command(cls=Command, epilog=examples("auth token", "auth token --for claude"))
+def token(
+    ctx: typer.Context,
+    tool: Annotated[str, typer.Option("--for", metavar="TOOL", help="The token of one tool, made if it has none")] = "",
+) -> None:
+    """Print the gateway's token, or that of one tool: what it asks is then told apart in `mini-llm status`."""
+    tokens = Tokens(flags(ctx).paths().home)
+    output.line(tokens.create(tool) if tool else tokens.main())
