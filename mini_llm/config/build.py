@@ -84,7 +84,7 @@ def _gateway(told: Mapping[str, Any]) -> Gateway:
     return Gateway(
         hosts=tuple(told.get("hosts", ())),
         origins=tuple(told.get("origins", ())),
-        **_only(told, host="host", port="port", apiKey="api_key", otel="otel"),
+        **_only(told, host="host", port="port", apiKey="api_key", otel="otel", memoryLimit="memory_limit"),
     )
 
 

@@ -157,6 +157,7 @@ KEYS: tuple[Key, ...] = (
     Key("gateway.apiKey", "secret", "A key of your own that callers may use; needed where other machines can connect"),
     Key("gateway.hosts", "texts", "Names it is called by from elsewhere, with a port or without"),
     Key("gateway.origins", "texts", "Web pages that may call it, such as https://chat.example.com"),
+    Key("gateway.memoryLimit", "integer", "MiB of memory above which no new request is taken", least=64, most=1 << 24),
     Key("gateway.otel", "address", "Where traces go: an OTLP collector, such as http://localhost:4318"),
     Key("history", "boolean", "Keep prompts and answers", False),
     Key("prices", "object", "Prices that replace the catalogue's"),

@@ -49,6 +49,7 @@ class Gateway(NamedTuple):
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     otel: str = ""
+    memory_limit: int = 0
 
     def __repr__(self) -> str:
         return f"Gateway(host={self.host!r}, port={self.port}, hosts={self.hosts}, origins={self.origins})"

@@ -26,12 +26,18 @@ _TRACEPARENT = 55  # characters
 _log = logging.getLogger(__name__)
 
 
-class ShuttingDownError(MiniLLMError):
-    """The gateway ends before this answer did."""
+class LaterError(MiniLLMError):
+    """The gateway can't answer now, and soon can."""
 
     status = 503
-    code = "shutting_down"
+    code = "overloaded"
     retry_after = 1.0
+
+
+class ShuttingDownError(LaterError):
+    """The gateway ends before this answer did."""
+
+    code = "shutting_down"
 
     def __init__(self) -> None:
         super().__init__("the gateway is shutting down", hint="ask again in a moment")
@@ -51,6 +57,8 @@ class App:
         request.room = self._room(request)
         request.caller = guard.check_caller(request, request.room.access)
         guard.check_body(request, request.room)
+        if self.gateway.pressed and request.method == "POST" and request.room.access == "caller":
+            raise LaterError("the gateway is short of memory", hint="ask again in a moment")
 
     def refuse(self, request: Request, responder: Responder, error: MiniLLMError) -> None:
         """Answer a request that was not admitted, or was no HTTP."""
@@ -141,7 +149,7 @@ class App:
 def _fields(error: MiniLLMError, exchange: Exchange) -> Mapping[str, str]:
     """Return what the head of a failed answer says beside its body."""
     fields = dict(heads.named(exchange))
-    wait = error.retry_after if isinstance(error, UpstreamError | ShuttingDownError) else None
+    wait = error.retry_after if isinstance(error, UpstreamError | LaterError) else None
     if wait is not None:
         fields["retry-after"] = str(max(1, round(wait)))
     elif error.status != 408:

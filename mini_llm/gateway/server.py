@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from mini_llm.errors import CredentialError, LedgerError
+from mini_llm.gateway import vitals
 from mini_llm.gateway.app import App
 from mini_llm.gateway.binding import Network
 from mini_llm.gateway.calls import Calls
@@ -119,8 +120,17 @@ class Service:
             await asyncio.sleep(1.0)
             try:
                 self.server.sweep()
+                self._look_at_memory()
             except Exception:  # a fault of ours must not end the deadlines of everybody
                 _log.exception("the sweep failed")
+
+    def _look_at_memory(self) -> None:
+        """Take no new request while more memory is in use than the settings allow; what runs goes on."""
+        limit = self.gateway.runtime.loaded.config.gateway.memory_limit << 20
+        pressed = bool(limit) and vitals.resident() > limit
+        if pressed and not self.gateway.pressed:
+            _log.warning("more than %d MiB of memory are in use: no new request is taken", limit >> 20)
+        self.gateway.pressed = pressed
 
     async def _drain(self) -> None:
         """Stop accepting, close what rests, wait for what runs; cut what takes too long, and tell it."""

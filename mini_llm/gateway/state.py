@@ -22,9 +22,9 @@ class Gateway:
     """The parts. `runtime` is swapped when the configuration changes, so a request reads it once and keeps it.
 
     Each of `observers` is called with every exchange that has ended: metrics, the access log, traces. `draining`: no
-    new work is taken; `closing`: what still runs is being cut. `stale` holds what is wrong with the configuration
-    where the one in use is an older one, else nothing. `reload` has it read anew, if somebody watches it. `siblings`
-    are the other workers, if there are any.
+    new work is taken; `closing`: what still runs is being cut; `pressed`: memory is short. `stale` holds what is wrong
+    with the configuration where the one in use is an older one, else nothing. `reload` has it read anew, if somebody
+    watches it. `siblings` are the other workers, if there are any.
     """
 
     def __init__(self, runtime: Runtime, guard: Guard, calls: Calls) -> None:
@@ -39,6 +39,7 @@ class Gateway:
         self.siblings: Siblings | None = None
         self.draining = False
         self.closing = False
+        self.pressed = False
         self.stale: tuple[str, ...] = ()
 
 

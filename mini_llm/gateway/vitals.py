@@ -87,15 +87,21 @@ class Heartbeat:
                 _log.warning("the event loop is blocked for %.0f ms now, in:\n%s", late * 1000, stack)
 
 
+def resident() -> int:
+    """Return how many bytes of memory this process has in use, 0 where that is not known."""
+    with suppress(OSError, ValueError):  # Linux alone has this
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
 def process() -> list[Family]:
     """Return the usual numbers of a process, as far as this system tells them."""
     found = [
         Family("process_cpu_seconds", "counter", "CPU time in seconds.", [Sample("_total", (), time.process_time())])
     ]
     with suppress(OSError, ValueError):  # Linux alone has these
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
         found += [
-            gauge("process_resident_memory_bytes", "Memory in use.", pages * os.sysconf("SC_PAGE_SIZE")),
+            gauge("process_resident_memory_bytes", "Memory in use.", resident()),
             gauge("process_open_fds", "Open descriptors.", len(os.listdir("/proc/self/fd")) - 1),  # noqa: PTH208
         ]
     with suppress(ImportError, OSError, ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from mini_llm.gateway.reload import Reload
 from mini_llm.gateway.server import Place, guard_of
@@ -157,6 +159,29 @@ def test_a_tools_token_counts_and_stops_counting_without_a_restart(tmp_path: Pat
         tokens.revoke("aider")
         followed.until(lambda: status() == 401, "the end of the token")
         followed.end()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no other system tells the memory in use")
+def test_a_gateway_short_of_memory_takes_nothing_new_and_goes_on_with_the_rest(tmp_path: Path) -> None:
+    hoard = bytearray(os.urandom(1 << 20)) * 64  # more than the least limit, whatever else is loaded
+    with Provider(Say("word " * 200, pause=0.05)) as provider, running(tmp_path / "home", {"lab": provider}) as gateway:
+        followed = Followed(gateway)
+        asking = Asking(2, lambda: ask(gateway, stream=True))
+        begun(provider, 2)
+        followed.write(gateway={"memoryLimit": 64})
+        followed.until(lambda: gateway.gateway.pressed, "the shortage")
+        reply = ask(gateway)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (503, "overloaded")
+        assert reply.headers["retry-after"] == "1"
+        assert httpx.get(f"{gateway.url}/livez").status_code == 200
+        assert httpx.get(f"{gateway.url}/metrics", headers=gateway.headers).status_code == 200
+        assert all(reply.text.endswith("data: [DONE]\n\n") for reply in asking.end())
+        followed.write(gateway={})
+        followed.until(lambda: not gateway.gateway.pressed, "the end of the shortage")
+        provider.script = [Say("Hello")]
+        assert ask(gateway).status_code == 200
+        followed.end()
+    assert len(hoard) == 64 << 20
 
 
 def test_no_request_fails_while_the_configuration_changes_all_the_time(tmp_path: Path) -> None:
