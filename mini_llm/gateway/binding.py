@@ -102,14 +102,15 @@ def bind(host: str, port: int) -> list[socket.socket]:
         sockets = [_bound(family, address)]
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise PortInUseError(
-                f"port {port} is in use by another program",
-                hint=f"find it with `lsof -i :{port}`, or choose another port: --port NUMBER",
-            ) from None
+            raise _in_use(port) from None
         raise UnfitError([f"can't listen on {host}, port {port}: {error.strerror or error}"]) from None
     if twin := TWIN.get(host):
-        with suppress(OSError):  # this machine has no IPv6, or not for us
+        try:
             sockets.append(_bound(socket.AF_INET6, (twin, sockets[0].getsockname()[1], 0, 0)))
+        except OSError as error:  # this machine may have no IPv6
+            if port and error.errno == errno.EADDRINUSE:  # some clients would go to whoever is there, with our token
+                sockets[0].close()
+                raise _in_use(port) from None
     return sockets
 
 
@@ -149,6 +150,13 @@ def most_connections() -> int:
 
 def _for_clients(descriptors: int) -> int:
     return max(LEAST_CONNECTIONS, descriptors - KEPT_DESCRIPTORS)
+
+
+def _in_use(port: int) -> PortInUseError:
+    return PortInUseError(
+        f"port {port} is in use by another program",
+        hint=f"find it with `lsof -i :{port}`, or choose another port: --port NUMBER",
+    )
 
 
 def _bound(family: int, address: tuple[object, ...]) -> socket.socket:

@@ -108,6 +108,16 @@ def test_a_port_that_is_held_is_not_shared(holder: int) -> None:
     assert caught.value.exit_code == 69
 
 
+@pytest.mark.skipif(not socket.has_ipv6, reason="there is no IPv6")
+def test_the_other_address_of_localhost_is_ours_too_or_we_are_not_there() -> None:
+    try:
+        other = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("there is no ::1")
+    with other, pytest.raises(PortInUseError):
+        binding.bind("127.0.0.1", other.getsockname()[1])
+
+
 def test_not_even_another_gateway_shares_it() -> None:
     sockets = binding.bind("127.0.0.1", 0)
     try:
