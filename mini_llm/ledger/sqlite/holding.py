@@ -57,6 +57,7 @@ COUNTS = (
     "reasoning_tokens",
     "output_audio_tokens",
 )
+USAGE = Entry._fields.index("usage")
 BOUNDLESS = 4 * 10**18  # what a limit that only warns may hold; sums stay within 64 bits
 
 
@@ -105,7 +106,7 @@ class Holding:
         state, nanos, budgets, skeleton = found
         self._connection.execute(REMOVE, (entry.reservation,))
         if state == "expired":
-            self._correct(entry, _read(skeleton), orjson.loads(budgets))
+            self._correct(entry, read_entry(skeleton), orjson.loads(budgets))
         else:
             self._rows.insert([entry])
             if self._connection.changes():
@@ -129,7 +130,7 @@ class Holding:
             return
         _, nanos, budgets, skeleton = found
         self._connection.execute(GIVE_UP, (name,))
-        entry = _read(skeleton)
+        entry = read_entry(skeleton)
         self._rows.insert([entry])
         cost = nanos if entry.cost_nanos is None else entry.cost_nanos
         self._charge(orjson.loads(budgets), self._entry(entry, 0), nanos, cost)
@@ -200,15 +201,16 @@ def reservation_id(entry: Entry) -> str:
 
 
 def _written(entry: Entry) -> str:
-    """Return *entry* as JSON. What a provider sent is not in it: nothing has been sent yet."""
-    usage = None if entry.usage is None else entry.usage._replace(raw={})._asdict()
-    return orjson.dumps({**entry._asdict(), "usage": usage}).decode()
+    """Return *entry* as a JSON list. What a provider sent is not in it: nothing has been sent yet."""
+    usage = None if entry.usage is None else tuple(entry.usage._replace(raw={}))
+    return orjson.dumps((*entry[:USAGE], usage, *entry[USAGE + 1 :])).decode()
 
 
-def _read(written: str) -> Entry:
+def read_entry(written: str) -> Entry:
+    """Return the entry that a reservation keeps; an older version may have known fewer fields."""
     told = orjson.loads(written)
-    usage = told.pop("usage")
-    return Entry(**told, usage=None if usage is None else Usage(**usage))
+    told[USAGE] = None if told[USAGE] is None else Usage(*told[USAGE])
+    return Entry(*told)
 
 
 def _reset(ends: float) -> float | None:
