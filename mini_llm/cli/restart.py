@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from mini_llm.cli.flags import flags
@@ -20,6 +22,8 @@ def restart(ctx: typer.Context) -> None:
 
     known = flags(ctx)
     record = process.need(known.paths().home)
+    if not known.config and Path(record.config).is_file():
+        known.config = record.config
     binding.check(record.options.over(known.load().config.gateway))  # what is wrong is told while the old one runs
     end(known)
     tell(known, detached(known, record.options), print_token=False, as_json=False)

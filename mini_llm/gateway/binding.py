@@ -97,7 +97,9 @@ def check(options: Options) -> Binding:
 def bind(host: str, port: int) -> list[socket.socket]:
     """Return sockets bound to *host*, which do not listen yet. Raises PortInUseError or UnfitError."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(
+            "127.0.0.1" if host in TWIN else host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
         family, _, _, _, address = found[0]
         sockets = [_bound(family, address)]
     except OSError as error:

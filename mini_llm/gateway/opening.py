@@ -50,7 +50,7 @@ def start(runtime: Runtime, options: Options, announce: Announce, *, log: str = 
     home = runtime.loaded.paths.home
     process.check_none(home)
     opened = _open(runtime, options.over(runtime.loaded.config.gateway))
-    record = _record(opened, options, log)
+    record = _record(opened, options, log)._replace(config=str(runtime.loaded.paths.config))
     process.claim(home, record)
 
     def ready(workers: tuple[int, ...] = ()) -> None:
@@ -103,6 +103,7 @@ async def _life(
     runtime.ledger.start()
     gateway = open_gateway(runtime, opened.place)
     if siblings is not None:
+        runtime.share_memory()
         gateway.siblings = siblings
         gateway.metrics.constant = (("worker", str(siblings.place)),)
     service = Service(gateway, opened.sockets, limits=opened.limits, tls=opened.binding.tls)

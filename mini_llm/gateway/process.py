@@ -36,7 +36,7 @@ class Record(NamedTuple):
     """A gateway that runs. `birth` tells its process from a later one with the same number; `started` is Unix seconds.
 
     `log` is where a detached one writes, "" for one in a terminal. `options` are what it was asked for;
-    `workers` are the processes that serve, where they are several.
+    `workers` are the processes that serve, where they are several; `config` is the file it was started with.
     """
 
     pid: int
@@ -48,6 +48,7 @@ class Record(NamedTuple):
     options: Options
     workers: tuple[int, ...] = ()
     ready: bool = False
+    config: str = ""
 
     def since(self) -> str:
         """Say when it was started, in this machine's time."""

@@ -136,6 +136,17 @@ def test_restart_starts_it_as_it_was_asked_to_with_the_settings_of_now(
     assert run(home, "restart").code == 8
 
 
+def test_restart_keeps_the_config_that_was_named(home: Path, lab: Callable[..., Provider], stopped: None) -> None:
+    lab(Say("Hello"))
+    other = home / "other.json"
+    (home / "config.json").rename(other)
+    done = run(home, "--config", str(other), "start", "--detach", "--port", "0")
+    assert done.code == 0, done.err
+    again = run(home, "restart")
+    assert again.code == 0, again.err
+    assert chat(json.loads((home / "gateway.json").read_text())["url"], token(home)).status_code == 200
+
+
 def test_what_forbids_a_start_is_told_at_once_and_whole(home: Path) -> None:
     for more in ((), ("--detach",)):
         done = run(home, "start", "--host", "0.0.0.0", *more)
