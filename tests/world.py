@@ -62,8 +62,9 @@ class World:
         connection = apsw.Connection(str(self.home / "data" / "ledger.db"), flags=apsw.SQLITE_OPEN_READONLY)
         connection.set_busy_timeout(5000)  # its writer may just be making it
         try:
+            connection.execute("BEGIN")  # one moment for both questions: the table may just be being made
             names = [name for (name,) in connection.execute("SELECT name FROM pragma_table_info('attempt')")]
-            rows = connection.execute("SELECT * FROM attempt ORDER BY id")
+            rows = connection.execute("SELECT * FROM attempt ORDER BY id") if names else ()
             return [dict(zip(names, row, strict=True)) for row in rows]
         finally:
             connection.close()

@@ -178,9 +178,7 @@ async def _watched(
                     comments = b""
             elif len(held) > MAX_EVENT:
                 raise ProtocolError(f"an event of the stream is larger than {MAX_EVENT >> 20} MiB")
-    if any(
-        [_note(event, meter) for event in (*parser.feed(bytes(held)), *parser.close())]
-    ):  # with no blank line behind it
+    if held.rstrip() == b"data: [DONE]":  # with no blank line behind it
         ended = True
         yield bytes(held)
     if not ended:
