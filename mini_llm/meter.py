@@ -5,6 +5,7 @@ A Meter keeps counts and the last word on usage, one an attempt; a Gatherer puts
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -26,6 +27,7 @@ from mini_llm.types import (
 
 # A signature that streams is Anthropic's, whatever wire it came by; others' come in parts that name their dialect.
 SIGNER = "anthropic_messages"
+MOST_WORDS = 512
 
 
 class Meter:
@@ -71,10 +73,13 @@ class Meter:
 class Gatherer:
     """Put a streamed answer together again. Feed it every delta; `response()` is the answer so far.
 
-    Parts keep the order in which they began: what is thought between two calls stays between them.
+    Parts keep the order in which they began: what is thought between two calls stays between them. Past *limit*
+    characters no more words are kept, and `cut` tells.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: float = math.inf) -> None:
+        self.cut = False
+        self._left = limit
         self._blocks: list[_Block] = []
         self._calls: dict[int, _Block] = {}
         self._logprobs: list[Json] = []
@@ -93,26 +98,43 @@ class Gatherer:
         self._usage = delta.usage or self._usage
         if delta.choice:
             return
-        for kind, words in (("reasoning", delta.reasoning), ("text", delta.text), ("refusal", delta.refusal)):
-            if words:
-                self._growing(kind, delta).words.append(words)
+        if delta.reasoning:
+            self._say("reasoning", delta.reasoning, delta)
+        if delta.text:
+            self._say("text", delta.text, delta)
+        if delta.refusal:
+            self._say("refusal", delta.refusal, delta)
         if delta.signature:
             self._growing("reasoning", delta).signature = delta.signature
         if delta.citations:
             self._growing("text", delta).citations += delta.citations
-        if delta.tool_call is not None:
+        if delta.tool_call is not None and self._fits(len(delta.tool_call.arguments)):
             self._call(delta.tool_call.index).pieces.append(delta.tool_call)
         if delta.part is not None:
             self._blocks.append(_Block("part", delta.block, part=delta.part))
         self._finish_reason = delta.finish_reason or self._finish_reason
         self._stop_sequence = delta.stop_sequence or self._stop_sequence
-        self._logprobs += delta.logprobs
+        if delta.logprobs:
+            self._logprobs += delta.logprobs
 
     def response(self) -> ChatResponse:
         """Return what has come so far; `finish_reason` is None until the end has."""
         message = Message("assistant", tuple(block.whole() for block in self._blocks))
         choice = Choice(message, self._finish_reason, self._stop_sequence, tuple(self._logprobs))
         return ChatResponse(self._id, self._model, (choice,), self._usage, self._created)
+
+    def _say(self, kind: str, said: str, delta: Delta) -> None:
+        words = self._growing(kind, delta).words
+        if self._fits(len(said)):
+            words.append(said)
+            if len(words) > MOST_WORDS:  # a short string is mostly overhead
+                words[:] = ("".join(words),)
+
+    def _fits(self, characters: int) -> bool:
+        self._left -= characters
+        if self._left < 0:
+            self.cut = True
+        return not self.cut
 
     def _growing(self, kind: str, delta: Delta) -> _Block:
         """Return the block that *delta* goes on with, or a new one. Without a number it goes on with the last."""

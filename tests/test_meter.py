@@ -45,6 +45,18 @@ def test_the_last_word_on_usage_counts() -> None:
     assert meter.usage == Usage(output_tokens=9)
 
 
+def test_a_long_answer_is_kept_up_to_a_limit_and_is_known_to_be_cut() -> None:
+    gatherer = Gatherer(limit=3000)
+    for _ in range(1000):
+        gatherer.add(Delta(text="abc"))
+    assert not gatherer.cut
+    assert gatherer.response().choices[0].message.parts == (Text("abc" * 1000),)
+    gatherer.add(Delta(text="d", finish_reason="stop"))
+    assert gatherer.cut
+    assert gatherer.response().choices[0].message.parts == (Text("abc" * 1000),)
+    assert gatherer.response().choices[0].finish_reason == "stop"
+
+
 @given(st.lists(st.sampled_from(["text", "reasoning"]), max_size=20), st.data())
 def test_words_come_together_in_their_order(kinds: list[str], data: st.DataObject) -> None:
     gatherer = Gatherer()

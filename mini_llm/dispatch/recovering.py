@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mini_llm.dispatch.answering import Answering
 
 MOST_UNREAD = 4000  # deltas kept as they came: most answers are shorter, and need never be put together here
+MOST_UNREAD_TEXT = 64 * 1024  # characters in them
+LONGEST = 192 * 1024  # characters of an answer that another target may be asked to go on with
 
 
 class Recovering:
@@ -37,13 +39,15 @@ class Recovering:
     async def stream(self, deltas: Deltas) -> Deltas:
         """Yield *deltas*, and when they break what another target adds. Raises what broke them first if none does."""
         sent, first = self._sent, None
-        unread = sent.unread
+        unread, size = sent.unread, 0
         while True:
             try:
                 async for delta in deltas:
                     unread.append(delta)
-                    if delta.tool_call is not None or len(unread) > MOST_UNREAD:
+                    size += len(delta.text)
+                    if size > MOST_UNREAD_TEXT or delta.tool_call is not None or len(unread) > MOST_UNREAD:
                         self._looked_at(sent)
+                        size = 0
                     yield delta
                 return
             except UpstreamError as error:
@@ -130,7 +134,7 @@ class _Sent:
 
     def __init__(self) -> None:
         self.unread: list[Delta] = []
-        self._gatherer: Gatherer | None = Gatherer()
+        self._gatherer: Gatherer | None = Gatherer(LONGEST)
 
     def read(self) -> bool:
         """Put the unread to the rest; return whether that is when it became something nobody can go on with."""
@@ -138,7 +142,7 @@ class _Sent:
         if gatherer is not None:
             for delta in self.unread:
                 gatherer.add(delta)
-                if delta.tool_call is not None:
+                if delta.tool_call is not None or gatherer.cut:
                     self._gatherer = None
         self.unread.clear()
         return gatherer is not None and self._gatherer is None

@@ -12,7 +12,7 @@ from mini_llm.transport import reasons
 from mini_llm.transport.message import Message
 from mini_llm.transport.timeouts import Timeouts
 
-MAX_BUFFERED = 256 * 1024  # body bytes that may wait for a slow reader before the peer is made to wait
+MAX_BUFFERED = 64 * 1024  # body bytes that may wait for a slow reader before the peer is made to wait
 READ = 32 * 1024  # bytes read at once. asyncio alone would allocate 256 KiB each time: 13 µs more a read (2026-11)
 SLICE = 256 * 1024  # a body up to this size leaves in one write with its head; a larger one in such pieces
 
