@@ -149,6 +149,25 @@ def test_rows_wait_while_the_database_is_stuck_and_are_written_when_it_comes_bac
     assert ledger.totals().attempts == 1
 
 
+def test_what_could_not_be_written_at_the_end_is_written_with_the_next_row(tmp_path: Path) -> None:
+    door = threading.Event()
+
+    def open_when_allowed() -> Book:
+        if not door.is_set():
+            raise LedgerError("the disk is full")
+        return open_sqlite(tmp_path / "ledger.db")
+
+    ledger = Ledger(open_when_allowed)
+    ledger.append(ENTRY)
+    with pytest.raises(LedgerError, match="the disk is full"):
+        ledger.close()
+    door.set()
+    ledger.append(ENTRY._replace(request_id="ml-2"))
+    ledger.close()
+    ledger.close()
+    assert ledger.totals().attempts == 2
+
+
 def test_a_ledger_nobody_wrote_to_makes_no_file(tmp_path: Path) -> None:
     ledger_in(tmp_path).close()
     assert list(tmp_path.iterdir()) == []

@@ -109,8 +109,7 @@ class Writer:
 
     def close(self) -> None:
         """Write what waits, then stop. Raises LedgerError, with the reason, if rows could not be written."""
-        with self._lock:
-            thread, self._thread = self._thread, None
+        thread = self._thread
         if thread is None:
             return
         atexit.unregister(self._close_at_exit)
@@ -119,7 +118,6 @@ class Writer:
         thread.join(CLOSING_SECONDS)
         if thread.is_alive() or self.waiting:
             raise LedgerError(f"the ledger could not be written: {self.trouble or 'the database does not answer'}")
-        self._ending = False
 
     def _start(self) -> None:
         with self._lock:
@@ -152,6 +150,8 @@ class Writer:
             claim, self._claim = self._claim, None
         if claim is not None:
             claim.release()
+        with self._lock:  # a row that comes later gets another thread
+            self._thread, self._ending = None, False
 
     def _wait(self) -> None:
         """Sleep until there is something to do, and a moment more, so that rows come in company."""
