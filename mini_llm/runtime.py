@@ -111,8 +111,12 @@ class Runtime:
 
     @cached_property
     def memory(self) -> Memory:
-        """What clients lose between two turns. In this process only: thinking is written nowhere."""
+        """What clients lose between two turns. In this process only, unless shared: thinking is written nowhere."""
         return Memory()
+
+    def share_memory(self) -> None:
+        """Keep what clients lose in the ledger's file, for a day: a next turn may reach another worker of a gateway."""
+        self.memory = Memory(self.ledger)
 
     @cached_property
     def router(self) -> Router:

@@ -30,6 +30,7 @@ from mini_llm.translation import Body
 from mini_llm.types import ChatRequest, ChatResponse, Delta
 from mini_llm.upstream import Reply
 
+_CALLS = b'"tool_calls"'
 PATIENCE = 10.0  # seconds after which a caller who streams gets its 200, and comments, while targets are still tried
 
 
@@ -77,7 +78,7 @@ async def _answer(gateway: Gateway, request: Request, responder: Responder, exch
 
 
 class _Whole(NamedTuple):
-    """An answer that came at once: the bytes to pass on, or what was read of them."""
+    """An answer that came at once: the bytes to pass on, if they can be, and what was read of them, if it had to be."""
 
     raw: bytes
     response: ChatResponse | None
@@ -104,10 +105,13 @@ class _Relay:
 
     async def body_for(self, provider: Provider, target: Target) -> Body:
         """Write the request for *target*."""
-        known = self._runtime.memory.knows(source_of(provider.name, target.model))
-        if provider.dialect == self._dialect.NAME and not (known and self._forgetful):
+        if provider.dialect == self._dialect.NAME and not (self._forgetful and self._remembered(provider, target)):
             return self._asked.passed(provider, target)
         return await self.translated(self._asked.asked, provider, target)
+
+    def _remembered(self, provider: Provider, target: Target) -> bool:
+        """Tell whether something may have to be put back that the caller left out."""
+        return self._runtime.memory.knows(source_of(provider.name, target.model), self._asked.raw)
 
     async def translated(self, request: ChatRequest, provider: Provider, target: Target) -> Body:
         """Write *request* in the words of *target*, which are others than the caller's."""
@@ -124,8 +128,10 @@ class _Relay:
         if isinstance(raw, Flow):
             meter.first_content = meter.elapsed
             return raw
-        meter.whole(self._dialect.glance(reply.object(raw)))
-        return _Whole(raw, None)
+        answer = reply.object(raw)
+        meter.whole(self._dialect.glance(answer))
+        keeps = self._forgetful and _CALLS in raw
+        return _Whole(raw, self._dialect.decode_response(answer) if keeps else None)
 
     async def streamed(self, reply: Reply, body: Body, meter: Meter) -> _Content:
         """Receive a stream, up to its first content."""
@@ -154,11 +160,11 @@ class _Relay:
 
     def send(self, answer: Answer[_Content], whole: _Whole) -> None:
         """Send an answer that came at once."""
-        raw = whole.raw
-        if whole.response is not None:
-            response = self._named(whole.response, answer)
+        raw, response = whole
+        if response is not None:
+            response = self._named(response, answer)
             self._keep(response, answer.target)
-            raw = orjson.dumps(self._dialect.encode_response(response))
+            raw = raw or orjson.dumps(self._dialect.encode_response(response))
         fields = [heads.JSON, *heads.answered(self._exchange, answer.dropped), *self._limits]
         self._responder.send(200, fields, raw)
 

@@ -63,9 +63,9 @@ class Memory:
         self._size = 0
         self._sources: set[str] = set()
 
-    def knows(self, source: str) -> bool:
-        """Tell whether anything that *source* gave was kept in this process."""
-        return source in self._sources
+    def knows(self, source: str, body: bytes = b"") -> bool:
+        """Tell whether anything that *source* gave may be kept; what others kept concerns a *body* with calls."""
+        return source in self._sources or (self._shelf is not None and b'"tool_calls"' in body)
 
     @staticmethod
     def worth(answer: Message) -> bool:

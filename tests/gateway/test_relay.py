@@ -266,3 +266,25 @@ def _break_off(listening: socket.socket) -> None:
         connection.recv(65536)
         head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9000000\r\n\r\n"
         connection.sendall(head + b'{"a":"' + b"x" * 2_000_000)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_a_model_thought_is_put_back_though_its_caller_left_it_out(tmp_path: Path, *, stream: bool) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "reasoning_content": "I must look.", "tool_calls": [call]}
+    told = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    if stream:
+        told = {"index": 0, "delta": {**message, "tool_calls": [{"index": 0, **call}]}, "finish_reason": "tool_calls"}
+    body = json.dumps({"id": "c", "model": "m", "created": 1, "choices": [told]}).encode()
+    answer = Bytes(b"data: %b\n\ndata: [DONE]\n\n" % body, "text/event-stream") if stream else Bytes(body)
+    tools = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
+    with gateway(tmp_path, answer, Say()) as (ours, provider):
+        asked = {**ASKED, "tools": tools, "stream": stream}
+        first = ask(ours, CHAT, asked)
+        assert first.status == 200 and b"I must look." in first.body
+        said = {"role": "assistant", "content": None, "tool_calls": [call]}
+        result = {"role": "tool", "tool_call_id": "call_1", "content": "blue"}
+        ask(ours, CHAT, {**asked, "stream": False, "messages": [*ASKED["messages"], said, result]})
+        turns = provider.seen[1].body["messages"]
+    assert turns[1]["reasoning_content"] == "I must look."
+    assert turns[2]["content"] == "blue"
