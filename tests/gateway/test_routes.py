@@ -41,8 +41,9 @@ class Canary:
     def _listen(self) -> None:
         with suppress(OSError):
             while True:
-                self._server.accept()[0].close()
+                connection, _ = self._server.accept()
                 self.calls += 1
+                connection.close()
 
     def close(self) -> None:
         self._server.shutdown(socket.SHUT_RDWR)
@@ -54,6 +55,7 @@ def canary() -> Iterator[Canary]:
     server = Canary()
     yield server
     server.close()
+    assert server.calls == 0
 
 
 @pytest.fixture(scope="module")
