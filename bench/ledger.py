@@ -182,7 +182,9 @@ def large(folder: Path, rows: int) -> None:
     told("open and recover", f"{timed(lambda: _start(folder)) * 1e3:.0f} ms")
     told("open and recover, read through", f"{timed(lambda: _start(folder, check=True)) * 1e3:.0f} ms")
     budgets = Budgets(ledger, [Limit("all", "total", 10**18), Limit("tool:codex", "monthly", 10**18)])
-    told("first reservation", f"{timed(lambda: asyncio.run(_reserve(budgets))) * 1e3:.0f} ms")
+    began = time.perf_counter()
+    asyncio.run(_reserve(budgets))
+    told("first reservation", f"{(time.perf_counter() - began) * 1e3:.0f} ms")
     ledger.close()
     told("verify", f"{timed(lambda: ledger.verify(lambda *_: 1_234_567)):.1f} s")
 

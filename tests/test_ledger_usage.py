@@ -127,8 +127,8 @@ def test_what_is_under_way_and_what_nobody_told_is_unsettled(tmp_path: Path) -> 
     ledger = ledger_in(tmp_path)
     budgets = Budgets(ledger, [limit_of(Budget("all", "daily", "5"))])
     asyncio.run(budgets.reserve(ENTRY._replace(request_id="under way"), 7, lasts=60))
-    ledger.append(ENTRY._replace(request_id="lost", status="unknown", cost_nanos=9))
     assert {(row.request_id, row.open, row.nanos) for row in ledger.unsettled()} == {("under way", True, 7)}
+    ledger.append(ENTRY._replace(request_id="lost", status="unknown", cost_nanos=9))
     ledger.close()
     assert {(row.request_id, row.open, row.nanos) for row in ledger.unsettled()} == {
         ("lost", False, 9),
@@ -211,4 +211,25 @@ def test_a_reader_sees_the_same_while_a_writer_goes_on(tmp_path: Path) -> None:
         reader = open_sqlite(tmp_path / "ledger.db", reading=True)
         assert reader.totals(0.0, FOREVER).attempts == number + 1
         reader.close()
+    writer.close()
+
+
+def test_a_sum_is_of_one_moment_though_rows_are_rolled_up_meanwhile(tmp_path: Path) -> None:
+    writer = SQLiteBook(tmp_path / "ledger.db")
+    writer.write(Batch([ENTRY._replace(request_id=f"ml-{number}", time=NOON) for number in range(10)]))
+    writer.roll_up()
+    writer.write(Batch([ENTRY._replace(request_id=f"new-{number}", time=NOON) for number in range(5)]))
+    reader = SQLiteBook(tmp_path / "ledger.db", reading=True)
+    rolled: list[float] = []
+
+    def day(instant: float) -> int:
+        if not rolled:
+            rolled.append(instant)
+            writer.write(Batch([ENTRY._replace(request_id="later", time=NOON + DAY)]))
+            writer.roll_up()
+        return day_of(instant, BERLIN).toordinal()
+
+    assert [row.attempts for row in reader.usage("day", 0.0, FOREVER, {}, day)] == [15]
+    assert [row.attempts for row in reader.usage("day", 0.0, FOREVER, {}, day)] == [15, 1]
+    reader.close()
     writer.close()

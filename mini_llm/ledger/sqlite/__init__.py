@@ -165,29 +165,29 @@ class SQLiteBook:
 
     def totals(self, since: float, until: float = reports.FOREVER) -> Totals:
         """Sum the rows from the Unix time *since*, up to but without *until*."""
-        with self._told("read"):
+        with self._moment():
             return reports.totals(self._connection, since, until)
 
     def usage(
         self, by: Grouping, since: float, until: float, only: Mapping[str, str], day_of: Callable[[float], int]
     ) -> list[UsageRow]:
         """Sum the rows of each day, model, tool …; *only* keeps those whose words are the given ones."""
-        with self._told("read"):
+        with self._moment():
             return reports.usage(self._connection, by, since, until, only, day_of)
 
     def standings(self, limits: Iterable[tuple[Limit, Window]]) -> list[Standing]:
         """Tell how *limits* stand."""
-        with self._told("read"):
+        with self._moment():
             return [self._holding.standing(limit, window) for limit, window in limits]
 
     def unsettled(self) -> list[Unsettled]:
         """Return the attempts of which nobody told how they ended."""
-        with self._told("read"):
+        with self._moment():
             return reports.unsettled(self._connection)
 
     def verify(self, cost_of: CostOf) -> Findings:
         """Compute every row's cost anew, and compare every sum with its rows."""
-        with self._told("read"):
+        with self._moment():
             return verifying.verify(self._connection, cost_of)
 
     def close(self) -> None:
@@ -220,6 +220,16 @@ class SQLiteBook:
     def _note_log(self, _: apsw.Connection, __: str, pages: int) -> int:
         self._log_pages = pages
         return apsw.SQLITE_OK
+
+    @contextmanager
+    def _moment(self) -> Iterator[None]:
+        """Read all of it as it is at one moment: what others write meanwhile is not seen."""
+        with self._told("read"):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
 
     @contextmanager
     def _transaction(self, *, urgent: bool) -> Iterator[None]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 import apsw
 import orjson
@@ -20,29 +20,14 @@ Sums = tuple[int, ...]
 TIMES = ("day", "week", "month")
 WORDS = {"payer": "paid_by"}  # where the column has another name than people use
 
-BY_SLOT = """
-SELECT slot, sum(requests), sum(attempts), sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
+SUMS = """
+SELECT {key}, sum(requests), sum(attempts), sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
        sum(output_tokens), sum(reasoning_tokens), sum(dollars), sum(nanos), sum(unpriced), sum(estimated)
-FROM tally WHERE slot >= ?1 AND slot < ?2 AND (?3 IS NULL OR origin IN (SELECT value FROM json_each(?3))) GROUP BY slot
+FROM {source} AND (?3 IS NULL OR origin IN (SELECT value FROM json_each(?3))) GROUP BY {key}
 """
-BY_ORIGIN = """
-SELECT origin, sum(requests), sum(attempts), sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
-       sum(output_tokens), sum(reasoning_tokens), sum(dollars), sum(nanos), sum(unpriced), sum(estimated)
-FROM tally WHERE slot >= ?1 AND slot < ?2 AND (?3 IS NULL OR origin IN (SELECT value FROM json_each(?3)))
-GROUP BY origin
-"""
-EDGE_BY_SLOT = """
-SELECT slot, sum(requests), sum(attempts), sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
-       sum(output_tokens), sum(reasoning_tokens), sum(dollars), sum(nanos), sum(unpriced), sum(estimated)
-FROM single WHERE time >= ?1 AND time < ?2 AND (?3 IS NULL OR origin IN (SELECT value FROM json_each(?3)))
-GROUP BY slot
-"""
-EDGE_BY_ORIGIN = """
-SELECT origin, sum(requests), sum(attempts), sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
-       sum(output_tokens), sum(reasoning_tokens), sum(dollars), sum(nanos), sum(unpriced), sum(estimated)
-FROM single WHERE time >= ?1 AND time < ?2 AND (?3 IS NULL OR origin IN (SELECT value FROM json_each(?3)))
-GROUP BY origin
-"""
+ROLLED = "rollup WHERE slot >= ?1 AND slot < ?2"
+NOT_ROLLED = "single WHERE id > (SELECT rolled FROM mark) AND slot >= ?1 AND slot < ?2"
+EDGE = "single WHERE time >= ?1 AND time < ?2"
 ORIGINS = """
 SELECT id, route, provider, model, status, tool, caller, credential, paid_by FROM origin
 """
@@ -57,7 +42,7 @@ OPEN = "SELECT entry, nanos FROM reservation WHERE state = 'open' ORDER BY id"
 
 def totals(connection: apsw.Connection, since: float, until: float) -> Totals:
     """Sum all rows of a time."""
-    found = [row[1:] for row in _sums(connection, (BY_SLOT, EDGE_BY_SLOT), since, until, None)]
+    found = [row[1:] for row in _sums(connection, "slot", since, until, None)]
     sums = [sum(column) for column in zip(*found, strict=True)] or [0] * 11
     return Totals(sums[0], sums[1], sums[2], sums[5], sums[7] * 10**9 + sums[8], sums[9])
 
@@ -73,8 +58,7 @@ def usage(
     """Sum the rows of each group, in the order of their names. *day_of* tells the calendar day of an instant."""
     origins = _origins(connection)
     kept = None if not only else [number for number, words in origins.items() if _fits(words, only)]
-    statements = (BY_SLOT, EDGE_BY_SLOT) if by in TIMES else (BY_ORIGIN, EDGE_BY_ORIGIN)
-    found = _sums(connection, statements, since, until, kept)
+    found = _sums(connection, "slot" if by in TIMES else "origin", since, until, kept)
     name_of = _calendar(by, day_of) if by in TIMES else _word(by, origins)
     groups: dict[str, list[Sums]] = defaultdict(list)
     for key, *sums in found:
@@ -92,19 +76,24 @@ def unsettled(connection: apsw.Connection) -> list[Unsettled]:
 
 
 def _sums(
-    connection: apsw.Connection, statements: tuple[str, str], since: float, until: float, kept: Sequence[int] | None
-) -> Iterable[tuple[Any, ...]]:
+    connection: apsw.Connection, key: Literal["slot", "origin"], since: float, until: float, kept: Sequence[int] | None
+) -> Iterator[tuple[Any, ...]]:
     """Yield (key, sums): of whole slots at once, of the pieces at both ends row by row."""
-    whole, edge = statements
     origins = None if kept is None else orjson.dumps(kept).decode()
+    statement = SUMS.replace("{key}", key)
+
+    def read(source: str, start: float, end: float) -> Iterator[tuple[Any, ...]]:
+        if start < end:
+            yield from connection.execute(statement.replace("{source}", source), (start, end, origins))
+
     first, last = int(-(-since // SLOT)), int(until // SLOT)
     if first > last:
-        return list(connection.execute(edge, (since, until, origins)))
-    found = list(connection.execute(whole, (first, last, origins)))
-    for start, end in ((since, first * SLOT), (last * SLOT, until)):
-        if start < end:
-            found += connection.execute(edge, (start, end, origins))
-    return found
+        yield from read(EDGE, since, until)
+        return
+    yield from read(ROLLED, first, last)
+    yield from read(NOT_ROLLED, first, last)
+    yield from read(EDGE, since, first * SLOT)
+    yield from read(EDGE, last * SLOT, until)
 
 
 def _origins(connection: apsw.Connection) -> dict[int, dict[str, str]]:
