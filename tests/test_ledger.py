@@ -276,3 +276,28 @@ ours.close()
 def test_a_fork_in_the_middle_of_writing_hurts_neither_side(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED, str(tmp_path)], check=True, timeout=60)
     assert ledger_in(tmp_path).totals().attempts == 60
+
+
+def test_no_row_is_left_lying_though_nobody_closes(tmp_path: Path) -> None:
+    ledger = ledger_in(tmp_path)
+
+    def write(name: str) -> None:
+        for number in range(100):
+            ledger.append(ENTRY._replace(request_id=f"{name}{number:03}"))
+            time.sleep(0.0001 * (number % 7))
+            if number % 20 == 0:
+                deadline = time.monotonic() + 20
+                while ledger._writer.waiting and time.monotonic() < deadline:
+                    time.sleep(0.001)
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    deadline = time.monotonic() + 20
+    while ledger._writer.waiting and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert ledger._writer.waiting == 0
+    ledger.close()
+    assert ledger.totals().attempts == 300
