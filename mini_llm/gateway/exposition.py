@@ -6,8 +6,7 @@ https://prometheus.io/docs/instrumenting/exposition_formats/ (2026-11)
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
-from math import isnan
+from math import inf, isnan
 from typing import Literal, NamedTuple
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -16,10 +15,10 @@ _VALUE = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 
 
 class Sample(NamedTuple):
-    """One number. `suffix` is what follows the family's name."""
+    """One number. `suffix` is what follows the family's name, `labels` are as `labelled` writes them."""
 
     suffix: str
-    labels: tuple[tuple[str, str], ...]
+    labels: str
     value: float
 
 
@@ -32,23 +31,28 @@ class Family(NamedTuple):
     samples: Sequence[Sample]
 
 
+def labelled(**labels: str) -> str:
+    """Write labels."""
+    return ",".join([f'{name}="{value.translate(_VALUE)}"' for name, value in labels.items()])
+
+
 def gauge(name: str, about: str, value: float, **labels: str) -> Family:
     """Return a family of one number that goes up and down."""
-    return Family(name, "gauge", about, [Sample("", tuple(labels.items()), value)])
+    return Family(name, "gauge", about, [Sample("", labelled(**labels), value)])
 
 
-def histogram(
-    bounds: Sequence[float], counts: Sequence[int], total: float, labels: tuple[tuple[str, str], ...]
-) -> Iterator[Sample]:
+def histogram(bounds: Sequence[float], counts: Sequence[int], total: float, labels: str = "") -> Iterator[Sample]:
     """Yield the samples of one histogram; *counts* has one place more than there are *bounds*."""
-    sums = list(accumulate(counts))
-    for bound, below in zip((*map(_number, bounds), "+Inf"), sums, strict=True):
-        yield Sample("_bucket", (*labels, ("le", bound)), below)
+    before = f"{labels}," if labels else ""
+    below = 0
+    for bound, count in zip((*bounds, inf), counts, strict=True):
+        below += count
+        yield Sample("_bucket", f'{before}le="{_number(bound)}"', below)
     yield Sample("_sum", labels, total)
-    yield Sample("_count", labels, sums[-1])
+    yield Sample("_count", labels, below)
 
 
-def written(families: Iterable[Family], constant: tuple[tuple[str, str], ...] = ()) -> str:
+def written(families: Iterable[Family], constant: str = "") -> str:
     """Write *families*; each sample carries the labels *constant* too. A family without samples is left out."""
     lines: list[str] = []
     for family in families:
@@ -57,21 +61,21 @@ def written(families: Iterable[Family], constant: tuple[tuple[str, str], ...] = 
         # In this version of the format a counter's family bears the whole name of its samples.
         name = f"{family.name}_total" if family.kind == "counter" else family.name
         lines += [f"# HELP {name} {family.about.translate(_HELP)}", f"# TYPE {name} {family.kind}"]
-        lines += [
-            f"{family.name}{sample.suffix}{_labels((*constant, *sample.labels))} {_number(sample.value)}"
-            for sample in family.samples
-        ]
+        for suffix, labels, value in family.samples:
+            told = f"{constant},{labels}" if constant and labels else constant or labels
+            lines.append(
+                f"{family.name}{suffix}{{{told}}} {_number(value)}"
+                if told
+                else f"{family.name}{suffix} {_number(value)}"
+            )
     return "\n".join([*lines, ""])
 
 
-def _labels(labels: tuple[tuple[str, str], ...]) -> str:
-    told = ",".join(f'{name}="{value.translate(_VALUE)}"' for name, value in labels)
-    return f"{{{told}}}" if told else ""
-
-
 def _number(value: float) -> str:
+    if type(value) is int:
+        return str(value)
     if isnan(value):
         return "NaN"
-    if value in (float("inf"), float("-inf")):
+    if value in (inf, -inf):
         return "+Inf" if value > 0 else "-Inf"
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)

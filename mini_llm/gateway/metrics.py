@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from mini_llm.gateway.calls import Exchange
-from mini_llm.gateway.exposition import Family, Sample, histogram
+from mini_llm.gateway.exposition import Family, Sample, histogram, labelled
 
 MOST_MODELS = 200  # model names may come from callers: what comes after so many is counted as one
 MOST_ROWS = 5_000
@@ -15,8 +15,6 @@ OTHER = "other"
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 600.0)
 OVERHEADS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 KINDS = ("input", "output", "cache_read", "cache_write", "reasoning")
-
-Labels = tuple[tuple[str, str], ...]
 
 
 class _Key(NamedTuple):
@@ -58,10 +56,11 @@ class _Row:
 class Metrics:
     """An observer of exchanges. `constant` are labels that every sample carries, such as the worker's number."""
 
-    def __init__(self, constant: Mapping[str, str] | None = None) -> None:
-        self.constant: Labels = tuple((constant or {}).items())
+    def __init__(self) -> None:
+        self.constant = ""
         self._rows: dict[tuple[str, str, str, int, str], _Row] = {}
         self._models: set[tuple[str, str]] = set()
+        self._labels: dict[tuple[str, str, str, int, str], _Key] = {}
         self._overhead = [0] * (len(OVERHEADS) + 1)
         self._overhead_sum = 0.0
 
@@ -101,18 +100,19 @@ class Metrics:
         else:
             row.cost_nanos += exchange.cost_nanos
 
-    def families(self) -> list[Family]:
-        """Return all that was counted."""
-        requests = [Sample("_total", tuple(key._asdict().items()), row.requests) for key, row in self._summed().items()]
+    def families(self, redact: Callable[[str], str]) -> list[Family]:
+        """Return all that was counted. Names go through *redact*: callers choose those of models."""
+        rows = [(self._told(key, redact), row) for key, row in list(self._rows.items())]
+        requests = [Sample("_total", labelled(**told._asdict()), row.requests) for told, row in rows]
         return [
             Family("mini_llm_requests", "counter", "Requests that ended, by how they ended.", requests),
             Family(
                 "mini_llm_overhead_seconds",
                 "histogram",
                 "Seconds before an attempt that answered at once was begun: what the gateway itself takes.",
-                list(histogram(OVERHEADS, self._overhead, self._overhead_sum, ())),
+                list(histogram(OVERHEADS, self._overhead, self._overhead_sum)),
             ),
-            *self._by_target(),
+            *_by_target(rows),
         ]
 
     def _row(self, exchange: Exchange) -> _Row:
@@ -127,52 +127,57 @@ class Metrics:
             dialect, provider, model, outcome = OTHER, OTHER, OTHER, OTHER
         return self._rows.setdefault((dialect, provider, model, exchange.status // 100, outcome), _Row())
 
-    def _summed(self) -> dict[_Key, _Row]:
-        return {
-            _Key(dialect, provider, model, f"{status}xx" if status else "none", outcome): row
-            for (dialect, provider, model, status, outcome), row in self._rows.items()
-        }
+    def _told(self, key: tuple[str, str, str, int, str], redact: Callable[[str], str]) -> _Key:
+        """Return *key* as its labels say it; that is worked out once."""
+        told = self._labels.get(key)
+        if told is None:
+            dialect, provider, model, status, outcome = key
+            status_class = f"{status}xx" if status else "none"
+            told = _Key(dialect, redact(provider), redact(model), status_class, outcome)
+            self._labels[key] = told
+        return told
 
-    def _by_target(self) -> Iterable[Family]:
-        """Return what is known of each target that answered."""
-        targets: dict[Labels, _Row] = {}
-        for key, row in self._summed().items():
-            if key.provider:
-                targets.setdefault((("provider", key.provider), ("model", key.model)), _Row()).add(row)
-        rows = list(targets.items())
 
-        def counted(name: str, about: str, values: Iterable[tuple[Labels, float]]) -> Family:
-            return Family(name, "counter", about, [Sample("_total", labels, value) for labels, value in values])
+def _by_target(rows: list[tuple[_Key, _Row]]) -> Iterable[Family]:
+    """Return what is known of each target that answered."""
+    sums: dict[tuple[str, str], _Row] = {}
+    for key, row in rows:
+        if key.provider:
+            sums.setdefault((key.provider, key.model), _Row()).add(row)
+    targets = [(labelled(provider=provider, model=model), row) for (provider, model), row in sums.items()]
 
-        yield counted(
-            "mini_llm_attempts",
-            "Attempts made for requests that were answered, by who answered.",
-            [(labels, row.attempts) for labels, row in rows],
-        )
-        yield counted(
-            "mini_llm_tokens",
-            "Tokens by kind: input contains cache_read and cache_write, output contains reasoning.",
-            [((*labels, ("kind", kind)), row.tokens[at]) for labels, row in rows for at, kind in enumerate(KINDS)],
-        )
-        yield counted(
-            "mini_llm_cost_dollars",
-            "What answers cost in US dollars, as far as their price is known.",
-            [(labels, row.cost_nanos / 1e9) for labels, row in rows],
-        )
-        yield counted(
-            "mini_llm_unpriced_requests",
-            "Answers whose cost is not known.",
-            [(labels, row.unpriced) for labels, row in rows],
-        )
-        yield Family(
-            "mini_llm_first_content_seconds",
-            "histogram",
-            "Seconds to the first content.",
-            [sample for labels, row in rows for sample in histogram(BOUNDS, row.first, row.first_sum, labels)],
-        )
-        yield Family(
-            "mini_llm_request_seconds",
-            "histogram",
-            "Seconds to the end of the answer.",
-            [sample for labels, row in rows for sample in histogram(BOUNDS, row.whole, row.whole_sum, labels)],
-        )
+    def counted(name: str, about: str, values: Iterable[tuple[str, float]]) -> Family:
+        return Family(name, "counter", about, [Sample("_total", labels, value) for labels, value in values])
+
+    yield counted(
+        "mini_llm_attempts",
+        "Attempts made for requests that were answered, by who answered.",
+        [(labels, row.attempts) for labels, row in targets],
+    )
+    yield counted(
+        "mini_llm_tokens",
+        "Tokens by kind: input contains cache_read and cache_write, output contains reasoning.",
+        [(f'{labels},kind="{kind}"', row.tokens[at]) for labels, row in targets for at, kind in enumerate(KINDS)],
+    )
+    yield counted(
+        "mini_llm_cost_dollars",
+        "What answers cost in US dollars, as far as their price is known.",
+        [(labels, row.cost_nanos / 1e9) for labels, row in targets],
+    )
+    yield counted(
+        "mini_llm_unpriced_requests",
+        "Answers whose cost is not known.",
+        [(labels, row.unpriced) for labels, row in targets],
+    )
+    yield Family(
+        "mini_llm_first_content_seconds",
+        "histogram",
+        "Seconds to the first content.",
+        [sample for labels, row in targets for sample in histogram(BOUNDS, row.first, row.first_sum, labels)],
+    )
+    yield Family(
+        "mini_llm_request_seconds",
+        "histogram",
+        "Seconds to the end of the answer.",
+        [sample for labels, row in targets for sample in histogram(BOUNDS, row.whole, row.whole_sum, labels)],
+    )

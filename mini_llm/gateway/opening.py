@@ -19,6 +19,7 @@ from mini_llm.gateway import binding, process, scrape
 from mini_llm.gateway.access_log import text_of, trace_of
 from mini_llm.gateway.binding import Binding, Options, UnfitError
 from mini_llm.gateway.connection import Limits
+from mini_llm.gateway.exposition import labelled
 from mini_llm.gateway.process import Record
 from mini_llm.gateway.reload import Marks, Reload, marks_of
 from mini_llm.gateway.server import Place, Service, guard_of, open_gateway, run
@@ -105,7 +106,7 @@ async def _life(
     if siblings is not None:
         runtime.share_memory()
         gateway.siblings = siblings
-        gateway.metrics.constant = (("worker", str(siblings.place)),)
+        gateway.metrics.constant = labelled(worker=str(siblings.place))
     service = Service(gateway, opened.sockets, limits=opened.limits, tls=opened.binding.tls)
     reload = Reload(gateway, partial(guard_of, place=opened.place), opened.seen)
     gateway.reload = reload.wake
@@ -127,7 +128,7 @@ async def _look_around(service: Service, overseer: int) -> None:
     home = gateway.runtime.loaded.paths.home
     while not process.told_to_stop(home) and not (overseer and os.getppid() != overseer):
         if gateway.siblings is not None:
-            gateway.siblings.tell(metrics=scrape.own(gateway), live=len(gateway.calls.live))
+            gateway.siblings.tell(metrics=await asyncio.to_thread(scrape.own, gateway), live=len(gateway.calls.live))
             gateway.siblings.count(len(service.server.connections))
         await asyncio.sleep(LOOK_SECONDS)
     service.stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -65,9 +65,9 @@ class Siblings:
         self._board = board
         self.place = place
 
-    def tell(self, *, metrics: str, live: int) -> None:
-        """Let the others know how this worker stands."""
-        self._board.write(self.place, orjson.dumps({"metrics": metrics, "live": live}))
+    def tell(self, metrics: str, requests: Mapping[str, Any]) -> None:
+        """Let the others know how this worker stands: its metrics, and its requests as the control API shows them."""
+        self._board.write(self.place, orjson.dumps({"metrics": metrics, "requests": requests}))
 
     def count(self, connections: int) -> None:
         """Let the others know how many connections this worker has."""
@@ -87,7 +87,7 @@ def merged(texts: Iterable[str]) -> str:
     """Return several workers' metrics as one text, in which each family stands once, as Prometheus wants it."""
     families: dict[str, list[str]] = {}
     family: list[str] = []
-    for line in "\n".join(texts).splitlines():
+    for line in "\n".join(texts).split("\n"):
         if line.startswith("# HELP "):
             name = line.split(" ", 3)[2]
             known = name in families

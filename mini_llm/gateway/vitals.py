@@ -97,7 +97,7 @@ def resident() -> int:
 def process() -> list[Family]:
     """Return the usual numbers of a process, as far as this system tells them."""
     found = [
-        Family("process_cpu_seconds", "counter", "CPU time in seconds.", [Sample("_total", (), time.process_time())])
+        Family("process_cpu_seconds", "counter", "CPU time in seconds.", [Sample("_total", "", time.process_time())])
     ]
     with suppress(OSError, ValueError):  # Linux alone has these
         found += [

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from mini_llm.gateway.calls import Exchange
-from mini_llm.gateway.exposition import Family, Sample, gauge, histogram, written
+from mini_llm.gateway.exposition import Family, Sample, gauge, histogram, labelled, written
 from mini_llm.gateway.metrics import MOST_MODELS, MOST_ROWS, Metrics
 from mini_llm.gateway.vitals import Heartbeat
 from mini_llm.types import Usage
@@ -72,31 +72,31 @@ def test_names_that_callers_make_up_do_not_grow_the_series_for_ever() -> None:
     metrics = Metrics()
     for number in range(MOST_MODELS * 3):
         metrics(_answered(f"made-up-{number}"))
-    told = _parsed(written(metrics.families()))
+    told = _parsed(written(metrics.families(str)))
     models = {labels["model"] for name, labels, _ in told if name == "mini_llm_attempts_total"}
     assert len(models) == MOST_MODELS + 1
     assert _value(told, "mini_llm_attempts_total", {"model": "other"}) == MOST_MODELS * 2
     for number in range(MOST_ROWS * 2):
         metrics(_answered("m", outcome=f"made-up-{number}"))
-    assert sum(line.startswith("mini_llm_requests_total{") for line in written(metrics.families()).split("\n")) <= (
+    assert sum(line.startswith("mini_llm_requests_total{") for line in written(metrics.families(str)).split("\n")) <= (
         MOST_ROWS + 1
     )
 
 
 def test_labels_and_help_are_escaped() -> None:
-    family = Family("x", "gauge", "a\\b\nc", [Sample("", (("label", 'a"b\\c\nd'),), 1.5)])
-    text = written([family], (("worker", "1"),))
+    family = Family("x", "gauge", "a\\b\nc", [Sample("", labelled(label='a"b\\c\nd'), 1.5)])
+    text = written([family], labelled(worker="1"))
     assert text == '# HELP x a\\\\b\\nc\n# TYPE x gauge\nx{worker="1",label="a\\"b\\\\c\\nd"} 1.5\n'
 
 
 def test_a_histogram_adds_up() -> None:
-    samples = list(histogram((0.1, 1.0), [2, 1, 3], 12.5, ()))
+    samples = list(histogram((0.1, 1.0), [2, 1, 3], 12.5))
     assert [(sample.suffix, sample.labels, sample.value) for sample in samples] == [
-        ("_bucket", (("le", "0.1"),), 2),
-        ("_bucket", (("le", "1"),), 3),
-        ("_bucket", (("le", "+Inf"),), 6),
-        ("_sum", (), 12.5),
-        ("_count", (), 6),
+        ("_bucket", 'le="0.1"', 2),
+        ("_bucket", 'le="1"', 3),
+        ("_bucket", 'le="+Inf"', 6),
+        ("_sum", "", 12.5),
+        ("_count", "", 6),
     ]
 
 
