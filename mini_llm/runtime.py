@@ -141,8 +141,11 @@ class Runtime:
     @cached_property
     def dispatch(self) -> Dispatch:
         """The loop that gets answers."""
+        budgets = self.budgets if self.loaded.config.limits else None
         return Dispatch(
-            self.router, self.registry, self.catalogue, self.upstream, self.health, self.ledger, now=self._now
+            *(self.router, self.registry, self.catalogue, self.upstream, self.health, self.ledger),
+            now=self._now,
+            budgets=budgets,
         )
 
     def decide(self, name: str = "", needs: Needs | None = None) -> Decision:

@@ -182,6 +182,10 @@ def _call(
     recalled: Recalled, options: Options, receive: Callable[[Reply, Body, Meter], Awaitable[Content]]
 ) -> Call[Content]:
     request = recalled.asked
+
+    def body_within(provider: Provider, target: Target, most: int) -> Body:
+        return translation.chat_body(recalled._replace(asked=request._replace(max_tokens=most)), provider, target)
+
     return Call(
         model=request.model,
         needs=lambda: needs_of(request),
@@ -190,4 +194,5 @@ def _call(
         receive=receive,
         tool=options.get("caller", ""),
         timeout=options.get("timeout"),
+        body_within=body_within,
     )

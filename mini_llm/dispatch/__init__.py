@@ -13,6 +13,7 @@ from mini_llm.dispatch.call import Answer, Call, Content, Recovery
 from mini_llm.dispatch.parts import Parts
 from mini_llm.health import Health
 from mini_llm.ledger import Ledger
+from mini_llm.ledger.budgets import Budgets
 from mini_llm.providers import Registry
 from mini_llm.routing import Router
 from mini_llm.upstream import Upstream
@@ -36,8 +37,9 @@ class Dispatch:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         draw: Callable[[], float] = random.random,
+        budgets: Budgets | None = None,
     ) -> None:
-        self._parts = Parts(router, registry, catalogue, upstream, health, ledger, now, clock, sleep, draw)
+        self._parts = Parts(router, registry, catalogue, upstream, health, ledger, now, clock, sleep, draw, budgets)
 
     def answer(self, call: Call[Content]) -> Answering[Content]:
         """Return a block that opens the first answer of *call*'s route; leaving it closes it and settles its row.

@@ -11,13 +11,15 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Generic, cast
 
-from mini_llm.dispatch import deadlines
-from mini_llm.dispatch.attempt import Attempt, Occasion
+from mini_llm.dispatch import deadlines, spending
+from mini_llm.dispatch.attempt import Attempt, Occasion, payer
 from mini_llm.dispatch.call import Answer, Call, Content, Deltas
 from mini_llm.dispatch.parts import Parts
 from mini_llm.dispatch.recovering import Recovering
+from mini_llm.dispatch.spending import Allowance
 from mini_llm.dispatch.turns import Turn, Turns
 from mini_llm.errors import AllTargetsFailedError, MiniLLMError, TranslationError, UpstreamError
+from mini_llm.ledger import Entry
 from mini_llm.meter import Meter
 from mini_llm.providers import Provider
 from mini_llm.routing import Choice, Decision, Needs, Target, needed
@@ -83,15 +85,45 @@ class Answering(Generic[Content]):
     ) -> Attempt[Any]:
         """Do all that can fail before anything is sent; if it does, the turn is taken back."""
         parts, target = self._parts, turn.choice.target
+        allowance: Allowance | None = None
         try:
-            body = body_for(parts.registry.get(target.provider), target)
+            if parts.budgets is not None:
+                allowance = await self._set_aside(turn)
+            most = allowance.most if allowance else None
+            provider = parts.registry.get(target.provider)
+            if most is None or self._call.body_within is None:
+                body = body_for(provider, target)
+            else:
+                body = self._call.body_within(provider, target, most)
             if not isinstance(body, Body):
                 body = await body
             sending = await parts.upstream.prepare(target, self._request(turn, body))
         except BaseException:
             self.turns.unasked(turn)
+            if parts.budgets is not None:
+                parts.budgets.void(allowance.held if allowance else None)
             raise
-        return Attempt(parts, self._occasion, turn, body, sending, receive)
+        return Attempt(parts, self._occasion, turn, body, sending, receive, allowance)
+
+    async def _set_aside(self, turn: Turn) -> Allowance | None:
+        """Hold what *turn* may cost against the budgets that bind the call."""
+        parts, target, call = self._parts, turn.choice.target, self._call
+        row = Entry(
+            time=parts.clock(),
+            request_id=self._occasion.request_id,
+            attempt=turn.number,
+            route=self._occasion.route,
+            provider=target.provider,
+            model=target.model,
+            status="unknown",
+            tool=call.tool,
+            price_snapshot=parts.catalogue.snapshot,
+            paid_by=payer(parts, target),
+            caller=call.caller,
+            credential=turn.credential.label,
+        )
+        lasts = max(0.0, self._ends - parts.now())
+        return await spending.set_aside(parts, row, target, self._needed, lasts=lasts)
 
     def _request(self, turn: Turn, body: Body) -> Request:
         call = self._call
@@ -173,6 +205,7 @@ class Answering(Generic[Content]):
         answer.attempts = attempt.turn.number
         answer.meter = attempt.meter
         answer.dropped = attempt.body.dropped
+        answer.allowance = attempt.allowance
 
     async def broke(self, error: UpstreamError) -> bool:
         """Close the attempt that answered: it broke in the middle. Return whether another target may do better."""

@@ -7,11 +7,13 @@ from typing import Any, Generic, NamedTuple
 
 from mini_llm.dispatch.call import Call, Content
 from mini_llm.dispatch.parts import Parts
+from mini_llm.dispatch.spending import Allowance
 from mini_llm.dispatch.turns import Turn
 from mini_llm.errors import MiniLLMError, UpstreamError
 from mini_llm.ledger import Entry, Payer, Status
 from mini_llm.meter import Meter
 from mini_llm.providers import WALLET
+from mini_llm.routing import Target
 from mini_llm.translation import Body
 from mini_llm.upstream import Reply, Sending
 
@@ -27,7 +29,10 @@ class Occasion(NamedTuple):
 class Attempt(Generic[Content]):
     """A request that is ready to be sent. `open` it, then `close` it."""
 
-    __slots__ = ("_occasion", "_opened", "_parts", "_receive", "_sending", "_settled", "body", "meter", "reply", "turn")
+    __slots__ = (
+        "_occasion", "_opened", "_parts", "_receive", "_reservation", "_sending", "_settled",
+        "allowance", "body", "meter", "reply", "turn",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -37,6 +42,7 @@ class Attempt(Generic[Content]):
         body: Body,
         sending: Sending,
         receive: Callable[[Reply, Body, Meter], Awaitable[Content]],
+        allowance: Allowance | None = None,
     ) -> None:
         self.turn = turn
         self.body = body
@@ -46,6 +52,8 @@ class Attempt(Generic[Content]):
         self._occasion = occasion
         self._sending = sending
         self._receive = receive
+        self.allowance = allowance
+        self._reservation = allowance.held.id if allowance else ""
         self._opened = False
         self._settled = False
 
@@ -99,11 +107,6 @@ class Attempt(Generic[Content]):
         parts, turn, meter = self._parts, self.turn, self.meter
         call, request_id, route = self._occasion
         target = turn.choice.target
-        paid_by: Payer = "own"
-        if target.provider == WALLET:
-            paid_by = "wallet"
-        elif parts.registry.get(target.provider).local:
-            paid_by = "local"
         free = status == "failed" and meter.usage is None and meter.first_content is None
         return Entry(
             time=parts.clock(),
@@ -118,10 +121,18 @@ class Attempt(Generic[Content]):
             usage=meter.usage,
             price_snapshot=parts.catalogue.snapshot,
             cost_nanos=0 if free else parts.cost(target, meter),
-            paid_by=paid_by,
+            paid_by=payer(parts, target),
             first_content=meter.first_content,
             seconds=meter.elapsed,
             caller=call.caller,
             credential=turn.credential.label,
             upstream_request_id=meter.request_id,
+            reservation=self._reservation,
         )
+
+
+def payer(parts: Parts, target: Target) -> Payer:
+    """Return whose money *target* costs."""
+    if target.provider == WALLET:
+        return "wallet"
+    return "local" if parts.registry.get(target.provider).local else "own"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
+from mini_llm.dispatch.spending import Allowance
 from mini_llm.meter import Meter
 from mini_llm.providers import Provider
 from mini_llm.routing import Decision, Needed, Target
@@ -33,7 +34,8 @@ class Call(NamedTuple, Generic[Content]):
 
     `receive` returns once the first content is there (a stream) or all of it (a whole answer). With `recovery`, what
     it returns is a stream of deltas. `timeout` bounds the whole call in seconds; `retried` tells that the caller
-    itself is on a second try; `caller` is the id of who pays.
+    itself is on a second try; `caller` is the id of who pays. `body_within` is `body_for` with at most so many tokens
+    to answer, for callers with a budget.
     """
 
     model: str
@@ -47,17 +49,19 @@ class Call(NamedTuple, Generic[Content]):
     retried: bool = False
     caller: str = ""
     recovery: Recovery | None = None
+    body_within: Callable[[Provider, Target, int], Body | Awaitable[Body]] | None = None
 
 
 class Answer(Generic[Content]):
     """The target that answers and what it gives. After a recovery all but `content` tells of the last attempt.
 
-    `dropped` names what that target does not take. `recovered`: several targets had a part in the answer.
+    `dropped` names what that target does not take, `allowance` is what budgets allow it. `recovered`: several targets
+    had a part in the answer.
     """
 
     __slots__ = (
-        "_cost", "attempts", "content", "decision", "dropped", "meter", "recovered", "request_id", "spent_nanos",
-        "target",
+        "_cost", "allowance", "attempts", "content", "decision", "dropped", "meter", "recovered", "request_id",
+        "spent_nanos", "target",
     )  # fmt: skip
 
     def __init__(self, decision: Decision, request_id: str, cost: Callable[[Target, Meter], int | None]) -> None:
@@ -69,6 +73,7 @@ class Answer(Generic[Content]):
         self.content: Content
         self.meter: Meter
         self.dropped: tuple[str, ...] = ()
+        self.allowance: Allowance | None = None
         self.spent_nanos: int | None = 0  # by attempts at this answer that broke
         self._cost = cost
 

@@ -9,6 +9,7 @@ from mini_llm import pricing
 from mini_llm.catalogue import Catalogue
 from mini_llm.health import Health
 from mini_llm.ledger import Ledger
+from mini_llm.ledger.budgets import Budgets
 from mini_llm.meter import Meter
 from mini_llm.providers import Registry
 from mini_llm.routing import Router, Target
@@ -29,6 +30,7 @@ class Parts:
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     draw: Callable[[], float]
+    budgets: Budgets | None = None
     active: int = 0
     retrying: int = 0
 

@@ -30,6 +30,7 @@ def call(
     receive: Callable[[Reply, Body, Meter], Awaitable[Content]],
     needs: Needed = NOTHING,
     recovery: Recovery | None = None,
+    body_within: Callable[[Provider, Target, int], Body | Awaitable[Body]] | None = None,
 ) -> Call[Content]:
     """Return the call for what *exchange* says is asked."""
     return Call(
@@ -44,6 +45,7 @@ def call(
         retried=request.headers.get("x-stainless-retry-count", "0") != "0",
         caller=exchange.caller,
         recovery=recovery,
+        body_within=body_within,
     )
 
 

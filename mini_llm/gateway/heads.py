@@ -16,8 +16,8 @@ EVENTS = (
 _LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
-def answered(exchange: Exchange, dropped: tuple[str, ...] = ()) -> list[tuple[str, str]]:
-    """Return who answered, and how it was found."""
+def answered(exchange: Exchange, dropped: tuple[str, ...] = (), most: int | None = None) -> list[tuple[str, str]]:
+    """Return who answered, and how it was found; *most* is how many tokens a budget allowed for the answer."""
     fields = [
         *named(exchange),
         ("x-mini-llm-provider", exchange.provider),
@@ -29,6 +29,8 @@ def answered(exchange: Exchange, dropped: tuple[str, ...] = ()) -> list[tuple[st
         fields.append(("x-mini-llm-cost", pricing.dollars(exchange.cost_nanos)))
     if dropped:
         fields.append(("x-mini-llm-dropped", ", ".join(dropped)))
+    if most is not None:
+        fields.append(("x-mini-llm-max-tokens", str(most)))
     return fields
 
 

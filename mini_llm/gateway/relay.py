@@ -61,7 +61,9 @@ async def _answer(gateway: Gateway, request: Request, responder: Responder, exch
         responder.patience = (request.began + PATIENCE, relay.begin)
     receive = relay.streamed if asked.stream else relay.whole
     recovery = relay.recovery() if asked.stream else None
-    call = asking.call(gateway.runtime, request, exchange, relay.body_for, receive, asked.needs, recovery)
+    call = asking.call(
+        gateway.runtime, request, exchange, relay.body_for, receive, asked.needs, recovery, relay.body_within
+    )
     async with gateway.runtime.dispatch.answer(call) as answer:
         asking.note(exchange, answer)
         content = answer.content
@@ -108,6 +110,10 @@ class _Relay:
         if provider.dialect == self._dialect.NAME and not (self._forgetful and self._remembered(provider, target)):
             return self._asked.passed(provider, target)
         return await self.translated(self._asked.asked, provider, target)
+
+    async def body_within(self, provider: Provider, target: Target, most: int) -> Body:
+        """Write the request for *target*, with an answer of at most so many tokens."""
+        return await self.translated(self._asked.asked._replace(max_tokens=most), provider, target)
 
     def _remembered(self, provider: Provider, target: Target) -> bool:
         """Tell whether something may have to be put back that the caller left out."""
@@ -165,12 +171,16 @@ class _Relay:
             response = self._named(response, answer)
             self._keep(response, answer.target)
             raw = raw or orjson.dumps(self._dialect.encode_response(response))
-        fields = [heads.JSON, *heads.answered(self._exchange, answer.dropped), *self._limits]
+        fields = [heads.JSON, *self._told(answer), *self._limits]
         self._responder.send(200, fields, raw)
+
+    def _told(self, answer: Answer[_Content]) -> list[tuple[str, str]]:
+        most = answer.allowance.most if answer.allowance else None
+        return heads.answered(self._exchange, answer.dropped, most)
 
     async def flow(self, answer: Answer[_Content], flow: Flow) -> None:
         """Send a large answer as it comes."""
-        fields = [heads.JSON, *heads.answered(self._exchange, answer.dropped), *self._limits]
+        fields = [heads.JSON, *self._told(answer), *self._limits]
         await flowing.send(self._responder, fields, flow, answer.meter)
         answer.meter.usage = self._dialect.used(flowing.usage_in(flow.tail))
 
@@ -186,7 +196,7 @@ class _Relay:
         responder.patience = None
         if not responder.status:
             kind = [heads.JSON] if self.array else list(heads.EVENTS)
-            responder.start(200, [*kind, *heads.answered(self._exchange, answer.dropped), *self._limits])
+            responder.start(200, [*kind, *self._told(answer), *self._limits])
             responder.pings = not self.array
         gatherer = Gatherer()
         async with aclosing(deltas):

@@ -1,0 +1,104 @@
+"""Budgets bind what dispatch sends: money is held before, settled after, and an answer is kept to what it may cost."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from mini_llm.client import AsyncClient
+from mini_llm.errors import BudgetError, MiniLLMError
+from mini_llm.runtime import Runtime
+from tests.upstream import Provider, Say, Status
+from tests.world import World
+
+PRICES = {"lab/m": {"input": "1", "output": "10"}}  # dollars a million tokens
+
+
+def paying(home: Path, providers: dict[str, Provider], settings: dict[str, Any]) -> World:
+    """Return a world whose providers cost money, though they are on this machine: a file of theirs says where."""
+    (home / "providers").mkdir(parents=True, mode=0o700)
+    for name, provider in providers.items():
+        told = f'base_url = "{provider.url}"\nmodels = ["m"]\nauth = "none"\n'
+        (home / "providers" / f"{name}.toml").write_text(told, encoding="utf-8")
+    return World(home, {}, {"providers": {name: {} for name in providers}, **settings})
+
+
+def budgeted(home: Path, provider: Provider, budgets: dict[str, Any]) -> World:
+    return paying(home, {"lab": provider}, {"budgets": budgets, "prices": PRICES})
+
+
+def chat(ours: World, *prompts: str, **options: Any) -> list[Any]:
+    """Ask one prompt after the other over one client; return the answers and errors."""
+
+    async def go() -> list[Any]:
+        told: list[Any] = []
+        async with AsyncClient(runtime=Runtime.open(environ=ours.environ, cwd=ours.home)) as client:
+            for prompt in prompts:
+                try:
+                    told.append(await client.chat(prompt, **{"model": "lab/m", **options}))
+                except MiniLLMError as error:
+                    told.append(error)
+            await client._runtime.close()
+        return told
+
+    return asyncio.run(go())
+
+
+def test_a_spent_budget_refuses_before_anything_is_sent(tmp_path: Path) -> None:
+    with Provider(Say("Hello", usage=(100, 1000))) as provider:  # 0.0101 dollars
+        ours = budgeted(tmp_path / "home", provider, {"daily": "0.0105"})
+        first, second = chat(ours, "Hi", "Hi", max_tokens=1000)
+        assert first.text == "Hello"
+        assert isinstance(second, BudgetError) and second.status == 402 and second.exit_code == 6
+        assert second.message.startswith("the budget of $0.010 a day is spent") or "a day is spent" in second.message
+        assert len(provider.seen) == 1
+    rows = ours.rows()
+    assert [(row["status"], row["cost_nanos"]) for row in rows] == [("ok", 10_100_000)]
+
+
+def test_an_answer_is_kept_to_what_is_left(tmp_path: Path) -> None:
+    with Provider(Say("Hello", usage=(10, 20))) as provider:
+        ours = budgeted(tmp_path / "home", provider, {"daily": "0.005"})
+        (answer,) = chat(ours, "Hi")
+        assert answer.text == "Hello"
+        most = provider.seen[0].body.get("max_tokens") or provider.seen[0].body.get("max_completion_tokens")
+        assert 400 < most <= 500  # 0.005 dollars pay for 500 tokens at 10 dollars a million
+        chat(ours, "Hi", max_tokens=7)
+        assert (provider.seen[1].body.get("max_tokens") or provider.seen[1].body.get("max_completion_tokens")) == 7
+
+
+def test_a_failed_attempt_gives_its_money_back(tmp_path: Path) -> None:
+    with Provider(Status(400), Say("Hello", usage=(1, 1))) as provider:
+        ours = budgeted(tmp_path / "home", provider, {"daily": "0.011"})
+        failed, answer = chat(ours, "Hi", "Hi", max_tokens=1000)
+        assert "scripted 400" in failed.message
+        assert answer.text == "Hello"
+
+
+def test_a_target_that_costs_nothing_answers_when_the_money_is_gone(tmp_path: Path) -> None:
+    free = {"lab/m": PRICES["lab/m"], "gratis/m": {"input": "0", "output": "0"}}
+    with Provider(Say("paid", usage=(100, 1000))) as paid, Provider(Say("free")) as gratis:
+        ours = paying(
+            tmp_path / "home",
+            {"lab": paid, "gratis": gratis},
+            {"budgets": {"total": "0.0105"}, "prices": free, "aliases": {"both": ["lab/m", "gratis/m"]}},
+        )
+
+        assert [answer.text for answer in chat(ours, "Hi", "Hi", model="both", max_tokens=1000)] == ["paid", "free"]
+
+
+def test_an_unknown_price_is_refused_where_a_budget_is_hard(tmp_path: Path) -> None:
+    with Provider(Say("Hello")) as provider:
+        ours = paying(tmp_path / "home", {"lab": provider}, {"budgets": {"daily": "1"}})
+        (error,) = chat(ours, "Hi")
+        assert error.code == "price_unknown"
+        assert provider.seen == []
+
+
+def test_nothing_is_held_without_budgets(tmp_path: Path) -> None:
+    with Provider(Say("Hello")) as provider:
+        ours = World(tmp_path / "home", {"lab": provider})
+        assert ours.ask(model="lab/m").text == "Hello"
+        assert ours.rows()[0]["status"] == "ok"
+        assert "max_tokens" not in provider.seen[0].body
