@@ -11,6 +11,7 @@ import orjson
 from mini_llm import dialects, translation
 from mini_llm.dialects.gemini import framing
 from mini_llm.dispatch import Answer, Recovery
+from mini_llm.dispatch.recovering import LONGEST
 from mini_llm.errors import MiniLLMError
 from mini_llm.gateway import asking, flowing, heads, inbound
 from mini_llm.gateway.calls import Exchange
@@ -198,16 +199,15 @@ class _Relay:
             kind = [heads.JSON] if self.array else list(heads.EVENTS)
             responder.start(200, [*kind, *self._told(answer), *self._limits])
             responder.pings = not self.array
-        gatherer = Gatherer()
+        gatherer = Gatherer(LONGEST)
         async with aclosing(deltas):
             if tap is None:
                 await self._write(_gathered(deltas, gatherer), answer)
             else:
                 await self._pass(tap, deltas, gatherer, answer)
-        response = gatherer.response()
-        if (tap is None or self._forgetful) and not answer.recovered:
-            self._keep(response, answer.target)
         responder.finish()
+        if (tap is None or self._forgetful) and not answer.recovered and not gatherer.cut:
+            self._keep(gatherer.response(), answer.target)
 
     async def _write(self, deltas: AsyncIterable[Delta], answer: Answer[_Content]) -> None:
         """Translate *deltas*."""
