@@ -19,16 +19,20 @@ from mini_llm.gateway import binding, process, scrape
 from mini_llm.gateway.access_log import text_of, trace_of
 from mini_llm.gateway.binding import Binding, Options, UnfitError
 from mini_llm.gateway.connection import Limits
+from mini_llm.gateway.control.views import own_requests
 from mini_llm.gateway.exposition import labelled
 from mini_llm.gateway.process import Record
 from mini_llm.gateway.reload import Marks, Reload, marks_of
 from mini_llm.gateway.server import Place, Service, guard_of, open_gateway, run
 from mini_llm.gateway.siblings import Board, Siblings
+from mini_llm.gateway.state import Gateway
 from mini_llm.gateway.tokens import Tokens
 from mini_llm.runtime import Runtime
 
 BACKLOG = 2048
 LOOK_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
 
 Announce = Callable[[Record], None]
 
@@ -50,7 +54,7 @@ def start(runtime: Runtime, options: Options, announce: Announce, *, log: str = 
     """
     home = runtime.loaded.paths.home
     process.check_none(home)
-    opened = _open(runtime, options.over(runtime.loaded.config.gateway))
+    opened = _open(runtime, options)
     record = _record(opened, options, log)._replace(config=str(runtime.loaded.paths.config))
     process.claim(home, record)
 
@@ -70,12 +74,13 @@ def start(runtime: Runtime, options: Options, announce: Announce, *, log: str = 
         process.release(home)
 
 
-def _open(runtime: Runtime, options: Options) -> _Opened:
+def _open(runtime: Runtime, asked: Options) -> _Opened:
     Tokens(runtime.loaded.paths.home).main()  # made now, it is no change later
     seen = marks_of(runtime.loaded)
+    options = asked.over(runtime.loaded.config.gateway)
     bound = binding.check(options)
     sockets = binding.bind(options.host, options.port)
-    place = Place(sockets[0].getsockname()[1], options.host, options.key, bound.proxies)
+    place = Place(sockets[0].getsockname()[1], options.host, asked.key, bound.proxies)  # the configured key may change
     try:
         guard_of(runtime, place)  # a key that can't be found is told now
     except Exception as error:
@@ -128,10 +133,17 @@ async def _look_around(service: Service, overseer: int) -> None:
     home = gateway.runtime.loaded.paths.home
     while not process.told_to_stop(home) and not (overseer and os.getppid() != overseer):
         if gateway.siblings is not None:
-            gateway.siblings.tell(metrics=await asyncio.to_thread(scrape.own, gateway), live=len(gateway.calls.live))
+            await _tell(gateway, gateway.siblings)
             gateway.siblings.count(len(service.server.connections))
         await asyncio.sleep(LOOK_SECONDS)
     service.stop()
+
+
+async def _tell(gateway: Gateway, siblings: Siblings) -> None:
+    try:
+        siblings.tell(await asyncio.to_thread(scrape.own, gateway), own_requests(gateway))
+    except Exception:  # a fault of ours must not keep this worker from noticing that it is alone
+        _log.exception("the other workers could not be told how this one stands")
 
 
 def _run_several(runtime: Runtime, opened: _Opened, ready: Callable[[tuple[int, ...]], None]) -> None:

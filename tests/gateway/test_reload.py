@@ -161,6 +161,24 @@ def test_a_tools_token_counts_and_stops_counting_without_a_restart(tmp_path: Pat
         followed.end()
 
 
+def test_a_key_of_the_users_own_can_be_changed(tmp_path: Path) -> None:
+    old, new = "an-old-key-1234567890", "a-new-key-1234567890"
+    with (
+        Provider(Say("Hello")) as provider,
+        running(tmp_path / "home", {"lab": provider}, {"gateway": {"apiKey": old}}) as gateway,
+    ):
+        followed = Followed(gateway)
+
+        def status(key: str) -> int:
+            return httpx.get(f"{gateway.url}/readyz", headers={"x-api-key": key}).status_code
+
+        assert (status(old), status(new)) == (200, 401)
+        followed.write(gateway={"apiKey": new})
+        followed.until(lambda: status(new) == 200, "the new key")
+        assert status(old) == 401
+        followed.end()
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no other system tells the memory in use")
 def test_a_gateway_short_of_memory_takes_nothing_new_and_goes_on_with_the_rest(tmp_path: Path) -> None:
     hoard = bytearray(os.urandom(1 << 20)) * 64  # more than the least limit, whatever else is loaded

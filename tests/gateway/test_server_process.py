@@ -162,6 +162,14 @@ def test_workers_share_port_token_and_ledger(tmp_path: Path) -> None:
             return True if sum(int(number) for _, number in found) == 20 else None
 
         wait_for(counted, "every worker's requests in one answer")
+
+        def listed() -> bool | None:
+            told = httpx.get(f"{two.url}/control/v1/requests", headers=two.headers).json()["recent"]
+            return True if sum(row["model"] == "lab/m" for row in told) == 20 else None
+
+        wait_for(listed, "every worker's requests in one list")
+        status = httpx.get(f"{two.url}/control/v1/status", headers=two.headers).json()
+        assert (sorted(status["pids"]), status["workers"]) == (sorted(pids), 2)
         two.process.send_signal(signal.SIGTERM)
         assert ended(two) == 0
         assert not any(alive(pid) for pid in pids)

@@ -14,11 +14,12 @@ def test_each_sees_what_the_others_told() -> None:
     board = Board(3)
     siblings = [Siblings(board, place) for place in range(3)]
     assert siblings[0].told() == []
-    siblings[0].tell(metrics="a 1\n", live=1)
-    siblings[2].tell(metrics="a 3\n", live=3)
-    siblings[2].tell(metrics="a 4\n", live=4)
-    assert siblings[1].told() == [{"metrics": "a 1\n", "live": 1}, {"metrics": "a 4\n", "live": 4}]
-    assert siblings[0].told() == [{"metrics": "a 4\n", "live": 4}]
+    nothing: dict[str, list[object]] = {"live": [], "recent": []}
+    siblings[0].tell("a 1\n", nothing)
+    siblings[2].tell("a 3\n", nothing)
+    siblings[2].tell("a 4\n", {"live": [{"id": "x"}], "recent": []})
+    assert [told["metrics"] for told in siblings[1].told()] == ["a 1\n", "a 4\n"]
+    assert siblings[0].told() == [{"metrics": "a 4\n", "requests": {"live": [{"id": "x"}], "recent": []}}]
 
 
 def test_a_worker_is_crowded_while_another_has_fewer_connections() -> None:

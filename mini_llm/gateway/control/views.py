@@ -10,7 +10,7 @@ from typing import Any
 from mini_llm._version import __version__
 from mini_llm.errors import LedgerError, MiniLLMError, UnknownModelError
 from mini_llm.gateway import described, process
-from mini_llm.gateway.calls import Exchange
+from mini_llm.gateway.calls import MOST_RECENT, Exchange
 from mini_llm.gateway.control.problems import problem
 from mini_llm.gateway.request import Request
 from mini_llm.gateway.state import Gateway
@@ -35,6 +35,7 @@ async def status(gateway: Gateway, request: Request, name: str) -> Json:
         "since": record.started if record else None,
         "address": record.url if record else f"{'https' if request.tls else 'http'}://{request.headers['host']}",
         "workers": record.options.workers if record else 1,
+        "pids": list((record and record.workers) or [os.getpid()]),
         "draining": gateway.draining,
         "config": {
             "path": str(runtime.loaded.paths.config),
@@ -42,7 +43,7 @@ async def status(gateway: Gateway, request: Request, name: str) -> Json:
             "problems": [problem(one) for one in gateway.stale],
         },
         "requests": {
-            "live": len(gateway.calls.live) - 1,  # but this one
+            "live": len((await requests(gateway, request, name))["live"]),
             "last_hour": (await _sums(runtime.ledger, now - HOUR)).get("requests"),
         },
         "today": await _sums(runtime.ledger, window_at("daily", now).starts),
@@ -71,9 +72,17 @@ async def route(gateway: Gateway, request: Request, name: str) -> Json:
 
 async def requests(gateway: Gateway, request: Request, name: str) -> Json:
     """Return the requests that run, and the last that ended, newest first: metadata alone."""
+    told = own_requests(gateway)
+    for sibling in gateway.siblings.told() if gateway.siblings else ():
+        told = {kind: [*rows, *sibling["requests"][kind]] for kind, rows in told.items()}
+    live = [one for one in told["live"] if one["id"] != request.id]
+    return {"live": live, "recent": sorted(told["recent"], key=_ended, reverse=True)[:MOST_RECENT]}
+
+
+def own_requests(gateway: Gateway) -> Json:
+    """Return the requests of this process."""
     calls = gateway.calls
-    live = [_exchange(one) for one in calls.live.values() if one.id != request.id]
-    return {"live": live, "recent": [_exchange(one) for one in reversed(calls.recent)]}
+    return {"live": list(map(_exchange, calls.live.values())), "recent": list(map(_exchange, reversed(calls.recent)))}
 
 
 async def usage(gateway: Gateway, request: Request, name: str) -> Json:
@@ -176,6 +185,11 @@ def _decided(runtime: Runtime, name: str) -> Json:
         return described.decision(runtime.decide(name))
     except MiniLLMError as error:
         return {"asked": name, "error": {"code": error.code, "message": error.message}}
+
+
+def _ended(row: Json) -> float:
+    moment: float = row["started"] + row["seconds"]
+    return moment
 
 
 def _exchange(exchange: Exchange) -> Json:
