@@ -42,18 +42,28 @@ async def read(reply: Reply) -> bytes | Flow:
     return b"".join(parts)
 
 
-async def send(responder: Responder, fields: Fields, flow: Flow, meter: Meter) -> None:
-    """Pass *flow* on. One that breaks is cut off visibly: its connection closes before its end."""
+async def send(
+    responder: Responder,
+    fields: Fields,
+    first: bytes,
+    rest: AsyncGenerator[bytes, None],
+    meter: Meter,
+    *,
+    events: bool = False,
+) -> None:
+    """Pass an answer on. One that breaks is cut off visibly, before its end: only *events* have words for an error."""
     responder.start(200, fields)
-    responder.write(flow.first)
+    responder.pings = events
+    responder.write(first)
     try:
-        async with aclosing(flow.rest) as chunks:
+        async with aclosing(rest) as chunks:
             async for chunk in chunks:
                 responder.write(chunk)
                 if responder.paused:
                     await responder.drain()
     except MiniLLMError:
-        responder.abort()
+        if not events:
+            responder.abort()
         raise
     meter.ended = True
     responder.finish()

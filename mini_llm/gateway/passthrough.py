@@ -13,8 +13,8 @@ from typing import NamedTuple
 import orjson
 
 from mini_llm.dialects import failures
-from mini_llm.errors import MiniLLMError, ProtocolError, TranslationError, TruncatedError, UsageError
-from mini_llm.gateway import asking, forms, heads
+from mini_llm.errors import ProtocolError, TranslationError, TruncatedError, UsageError
+from mini_llm.gateway import asking, flowing, forms, heads
 from mini_llm.gateway.calls import Exchange
 from mini_llm.gateway.inbound import read_json
 from mini_llm.gateway.request import Request
@@ -51,29 +51,10 @@ async def passed(gateway: Gateway, request: Request, responder: Responder, excha
             responder.send(200, fields, content.first)
             return
         try:
-            await _stream(responder, fields, content, answer.meter)
+            events = content.kind.startswith(EVENTS)
+            await flowing.send(responder, fields, content.first, content.rest, answer.meter, events=events)
         finally:
             asking.settle(exchange, answer)
-
-
-async def _stream(responder: Responder, fields: list[tuple[str, str]], content: _Content, meter: Meter) -> None:
-    """Send *content* as it comes; what breaks is cut off, so that it can't be taken for the whole."""
-    assert content.rest is not None
-    responder.start(200, fields)
-    responder.pings = content.kind.startswith(EVENTS)
-    responder.write(content.first)
-    try:
-        async with aclosing(content.rest) as chunks:
-            async for chunk in chunks:
-                responder.write(chunk)
-                if responder.paused:
-                    await responder.drain()
-    except MiniLLMError:
-        if not responder.pings:  # sound and pictures have no words for an error
-            responder.abort()
-        raise
-    meter.ended = True
-    responder.finish()
 
 
 class _Asked(NamedTuple):

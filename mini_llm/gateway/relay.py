@@ -182,7 +182,7 @@ class _Relay:
     async def flow(self, answer: Answer[_Content], flow: Flow) -> None:
         """Send a large answer as it comes."""
         fields = [heads.JSON, *self._told(answer), *self._limits]
-        await flowing.send(self._responder, fields, flow, answer.meter)
+        await flowing.send(self._responder, fields, flow.first, flow.rest, answer.meter)
         answer.meter.usage = self._dialect.used(flowing.usage_in(flow.tail))
 
     def begin(self) -> None:
