@@ -94,9 +94,9 @@ class App:
             raise RefusedError(404, f"there is no {request.path[:200]} here{nearest(request.path)}", code="not_found")
         room = rooms.get(request.method)
         if room is None:
-            raise RefusedError(
-                405, f"{request.method[:20]} does not go here: {', '.join(sorted(rooms))} does", code="wrong_method"
-            )
+            allow = ", ".join(sorted(rooms))
+            told = f"{request.method[:20]} does not go here: {allow} does"
+            raise RefusedError(405, told, code="wrong_method", allow=allow)
         return room
 
     def _begin(self, request: Request) -> Exchange:
@@ -154,6 +154,10 @@ def _fields(error: MiniLLMError, exchange: Exchange) -> Mapping[str, str]:
         fields["retry-after"] = str(max(1, round(wait)))
     elif error.status != 408:
         fields["x-should-retry"] = "false"
+    if isinstance(error, RefusedError) and error.allow:
+        fields["allow"] = error.allow
+    if error.status == 401:
+        fields["www-authenticate"] = "Bearer"
     return fields
 
 

@@ -38,14 +38,18 @@ class Limits(NamedTuple):
 
 
 class RefusedError(MiniLLMError):
-    """A request that cannot be served as it came; told with *status* and then the connection closes."""
+    """A request that cannot be served as it came; told with *status* and then the connection closes.
+
+    `allow` names the methods that would do.
+    """
 
     code = "bad_request"
 
-    def __init__(self, status: int, message: str, *, code: str = "bad_request") -> None:
+    def __init__(self, status: int, message: str, *, code: str = "bad_request", allow: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.allow = allow
 
 
 class Application(Protocol):

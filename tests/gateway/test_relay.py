@@ -288,3 +288,13 @@ def test_what_a_model_thought_is_put_back_though_its_caller_left_it_out(tmp_path
         turns = provider.seen[1].body["messages"]
     assert turns[1]["reasoning_content"] == "I must look."
     assert turns[2]["content"] == "blue"
+
+
+def test_a_wrong_method_and_a_missing_token_say_what_would_do(tmp_path: Path) -> None:
+    with gateway(tmp_path, Say()) as (ours, _):
+        wrong = ask(ours, "/v1/models", ASKED)
+        unknown = ask(ours, CHAT, ASKED, {"authorization": ""})
+        astray = ask(ours, "/chat/completions", ASKED)
+    assert (wrong.status, wrong.headers["allow"]) == (405, "GET")
+    assert (unknown.status, unknown.headers["www-authenticate"]) == (401, "Bearer")
+    assert astray.status == 404 and "/v1/chat/completions is what you want" in astray.json["error"]["message"]
