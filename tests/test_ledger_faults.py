@@ -21,7 +21,7 @@ from mini_llm.ledger import Ledger, open_sqlite
 from mini_llm.ledger.budgets import Budgets, limit_of
 from mini_llm.ledger.entries import Batch, Held
 from mini_llm.ledger.sqlite import SQLiteBook
-from mini_llm.ledger.sqlite.owners import is_dead
+from mini_llm.ledger.sqlite.owners import Owner, clear, is_dead
 from mini_llm.ledger.sqlite.places import shared_by_network
 from mini_llm.types import Usage
 from tests.test_ledger import ENTRY, ledger_in, rows
@@ -262,6 +262,36 @@ def test_a_process_is_dead_when_its_lock_has_fallen(tmp_path: Path) -> None:
     assert is_dead(tmp_path / "ledger.db", owner.token)
     assert is_dead(tmp_path / "ledger.db", "../../etc/passwd")
     book.close()
+
+
+def test_the_signs_of_dead_processes_are_cleared_away(tmp_path: Path) -> None:
+    book = SQLiteBook(tmp_path / "ledger.db")
+    dead, alive = book.claim(), book.claim()
+    dead.drop()
+    book.recover()
+    assert [file.name.rpartition("-")[2] for file in tmp_path.glob("*-owner-*")] == [alive.token]
+    alive.release()
+    assert list(tmp_path.glob("*-owner-*")) == []
+    book.close()
+
+
+def test_to_clear_away_while_processes_start_takes_no_sign_from_them(tmp_path: Path) -> None:
+    file, done = tmp_path / "ledger.db", threading.Event()
+
+    def sweep() -> None:
+        while not done.is_set():
+            clear(file)
+
+    sweeper = threading.Thread(target=sweep)
+    sweeper.start()
+    try:
+        for _ in range(300):
+            owner = Owner(file)
+            assert not is_dead(file, owner.token)
+            owner.release()
+    finally:
+        done.set()
+        sweeper.join()
 
 
 FORKED = """

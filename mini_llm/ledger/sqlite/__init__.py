@@ -28,7 +28,7 @@ from mini_llm.ledger.entries import (
 )
 from mini_llm.ledger.sqlite import reports, schema, verifying
 from mini_llm.ledger.sqlite.holding import Holding
-from mini_llm.ledger.sqlite.owners import Owner, is_dead
+from mini_llm.ledger.sqlite.owners import Owner, clear, is_dead
 from mini_llm.ledger.sqlite.places import shared_by_network
 from mini_llm.ledger.sqlite.rows import Rows
 
@@ -153,6 +153,7 @@ class SQLiteBook:
         with self._told("written"):
             others = [row[0] for row in self._connection.execute(OWNERS) if row[0] != owner]
             dead = [other for other in others if is_dead(self._file, other)]
+            clear(self._file)
             left = [row[0] for other in dead for row in self._connection.execute(LEFT_OPEN, (other,))]
         self.write(Batch(expire=left))
         return len(left)

@@ -17,6 +17,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+TRIES = 5
 _TOKEN = re.compile(r"[0-9a-f]{16}")
 
 
@@ -24,11 +25,15 @@ class Owner:
     """This process's sign of life beside the ledger *file*. A child made by fork must drop it, not release it."""
 
     def __init__(self, file: Path) -> None:
-        self.token = secrets.token_hex(8)
-        self._path = _path(file, self.token)
-        self._handle: int | None = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        if not _lock(self._handle):
-            raise OSError(f"can't lock {self._path}")  # a file system without locks
+        for _ in range(TRIES):
+            self.token = secrets.token_hex(8)
+            self._path = _path(file, self.token)
+            self._handle: int | None = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            # Another process that clears away may have had it in hand before us.
+            if _lock(self._handle) and _is_at(self._path, self._handle):
+                return
+            self.release()
+        raise OSError(f"can't lock {self._path}")  # a file system without locks
 
     def release(self) -> None:
         """Take the sign away; what is still set aside counts as a dead process's from now on."""
@@ -41,6 +46,12 @@ class Owner:
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)
+
+
+def clear(file: Path) -> None:
+    """Remove the signs of processes that ended before they set anything aside."""
+    for path in file.parent.glob(f"{file.name}-owner-*"):
+        is_dead(file, path.name.rpartition("-")[2])
 
 
 def is_dead(file: Path, token: str) -> bool:
@@ -62,6 +73,13 @@ def is_dead(file: Path, token: str) -> bool:
         with suppress(OSError):
             path.unlink()
     return dead
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except OSError:
+        return False
 
 
 def _path(file: Path, token: str) -> Path:
