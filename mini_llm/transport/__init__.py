@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 
 from mini_llm.transport import request
 from mini_llm.transport.dial import Dialer
-from mini_llm.transport.exchange import Exchange
+from mini_llm.transport.exchange import Exchange, Heading
 from mini_llm.transport.message import Headers
 from mini_llm.transport.origin import Origin
 from mini_llm.transport.pool import Limits, Pool
@@ -20,7 +19,7 @@ from mini_llm.transport.resolver import Resolve
 from mini_llm.transport.response import Response
 from mini_llm.transport.timeouts import Timeouts
 
-__all__ = ["Headers", "Limits", "Resolve", "Response", "Timeouts", "Transport"]
+__all__ = ["Exchange", "Headers", "Heading", "Limits", "Resolve", "Response", "Timeouts", "Transport"]
 
 
 class Transport:
@@ -52,20 +51,29 @@ class Transport:
         headers: Sequence[tuple[str, str]] = (),
         body: bytes = b"",
         timeouts: Timeouts = Timeouts(),  # noqa: B008  (immutable)
-    ) -> AbstractAsyncContextManager[Response]:
+    ) -> Exchange:
         """Return a block that sends the request and holds its response; leaving it early closes the socket at once.
 
         Raises UsageError, before anything is sent, for a URL or header that is none, and NetworkError for a proxy
         that is not supported. Entering the block, and reading the response, raises NetworkError, ResetByPeerError,
         TLSError, DeadlineError or ProtocolError (TruncatedError for an answer that ends too soon).
         """
+        return self.send_to(self.heading(method, url, headers), body, timeouts)
+
+    def heading(self, method: str, url: str, headers: Sequence[tuple[str, str]] = ()) -> Heading:
+        """Return the head of requests that differ in their bodies only. Raises what `send` raises at once."""
         if self._closed:
             raise RuntimeError("the transport is closed")
         cut = url.find("/", url.find("://") + 3)
         base, target = (url[:cut], url[cut:]) if cut >= 0 else (url, "/")
         pool = self._pools.get(base) or self._new_pool(base)
-        head = request.head(method, target, headers, prefix=pool.prefix, fixed=pool.fixed, size=len(body))
-        return Exchange(pool, self._dialer, head, body, bodiless=method == "HEAD", timeouts=timeouts)
+        return Heading(pool, method, request.lines(method, target, headers, prefix=pool.prefix, fixed=pool.fixed))
+
+    def send_to(self, heading: Heading, body: bytes, timeouts: Timeouts) -> Exchange:
+        """Do what `send` does."""
+        if self._closed:
+            raise RuntimeError("the transport is closed")
+        return Exchange(self._dialer, heading, body, timeouts)
 
     async def close(self) -> None:
         """Close every connection, also those in use, and wait until their sockets are gone."""

@@ -79,7 +79,8 @@ class Connection(asyncio.BufferedProtocol):
                 return b""
             await self._change()
         data = message.take()
-        self._resume_reading()
+        if not self._reading:
+            self._resume_reading()
         return data
 
     def content_came(self) -> None:
@@ -169,7 +170,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _send(self, head: bytes, body: bytes) -> None:
         """Write the request, or as much of it as goes at once."""
-        if self._transport is None or not self.alive:
+        if self._transport is None or self._closed or self._transport.is_closing():
             self._peer_ended(None)
             return
         self._set_timer()
@@ -190,21 +191,19 @@ class Connection(asyncio.BufferedProtocol):
         if self._writable:
             self._loop.call_soon(self._send_more)
 
-    async def _change(self) -> None:
-        """Wait until something has happened; raise if that is a failure."""
+    def _change(self) -> asyncio.Future[None]:
+        """Return what is done as soon as something has happened; raise if that was a failure."""
         if self._error is not None:
             raise self._error
-        if self._waiter is not None:
+        if self._waiter is not None and not self._waiter.done():
             raise RuntimeError("an answer can have one reader only")
         self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def _peer_ended(self, cause: Exception | None) -> None:
         """Decide whether the end of the connection ends the answer, or breaks it."""
@@ -241,7 +240,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _set_timer(self) -> None:
         """See to it that the timer rings no later than the next deadline; earlier does no harm."""
-        due, _ = self._deadline()
+        due = self._due()
         if self._timer is not None:
             if self._timer.when() <= due:
                 return
@@ -250,24 +249,30 @@ class Connection(asyncio.BufferedProtocol):
 
     def _ring(self) -> None:
         self._timer = None
-        due, phase = self._deadline()
+        due = self._due()
         if due > self._loop.time():
             self._set_timer()
         elif self._message is None:
             self.abort()
         else:
-            self.abort(self._timeouts.passed(phase, self._label))
+            self.abort(self._timeouts.passed(self._phase(self._message, due), self._label))
 
-    def _deadline(self) -> tuple[float, str]:
-        """Return when patience ends next, and with which phase."""
+    def _due(self) -> float:
+        """Return when patience ends next."""
         message = self._message
         if message is None:
-            return self._last + self._idle_age, "idle"
+            return self._last + self._idle_age
         if message.complete:
-            return math.inf, ""
-        last = min((self._content_by, "first content"), (self._ends, "total"))
+            return math.inf
+        last = min(self._content_by, self._ends)
         if not self._reading:
             return last  # it is the peer who waits
-        if message.began:
-            return min((self._last + self._timeouts.silence, "silence"), last)
-        return min((self._last + self._timeouts.first_byte, "first byte"), last)
+        return min(last, self._last + (self._timeouts.silence if message.began else self._timeouts.first_byte))
+
+    def _phase(self, message: Message, due: float) -> str:
+        """Return which phase of *message* was to be over when patience ended."""
+        if self._reading and not message.began and due == self._last + self._timeouts.first_byte:
+            return "first byte"
+        if due == self._content_by:
+            return "first content"
+        return "total" if due == self._ends else "silence"

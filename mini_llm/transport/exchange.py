@@ -6,6 +6,7 @@ import asyncio
 from types import TracebackType
 
 from mini_llm.errors import ResetByPeerError
+from mini_llm.transport import request
 from mini_llm.transport.connection import Connection
 from mini_llm.transport.dial import Dialer
 from mini_llm.transport.pool import Pool
@@ -13,19 +14,27 @@ from mini_llm.transport.response import Response
 from mini_llm.transport.timeouts import Timeouts
 
 
+class Heading:
+    """Where requests go that differ in their bodies only, and their head up to the length of the body."""
+
+    __slots__ = ("lines", "method", "pool")
+
+    def __init__(self, pool: Pool, method: str, lines: bytes) -> None:
+        self.pool = pool
+        self.method = method
+        self.lines = lines
+
+
 class Exchange:
     """Sends the request when entered. When left, lets go of the connection; one that is not done is closed at once."""
 
-    __slots__ = ("_began", "_bodiless", "_body", "_dialer", "_head", "_pool", "_response", "_timeouts")
+    __slots__ = ("_began", "_body", "_dialer", "_heading", "_pool", "_response", "_timeouts")
 
-    def __init__(
-        self, pool: Pool, dialer: Dialer, head: bytes, body: bytes, *, bodiless: bool, timeouts: Timeouts
-    ) -> None:
-        self._pool = pool
+    def __init__(self, dialer: Dialer, heading: Heading, body: bytes, timeouts: Timeouts) -> None:
         self._dialer = dialer
-        self._head = head
+        self._heading = heading
+        self._pool = heading.pool
         self._body = body
-        self._bodiless = bodiless
         self._timeouts = timeouts
         self._began = 0.0
         self._response: Response | None = None
@@ -59,8 +68,10 @@ class Exchange:
         return await self._send(await self._dial())
 
     async def _send(self, connection: Connection) -> Response:
+        method, body = self._heading.method, self._body
+        head = self._heading.lines + request.ending(method, len(body))
         message = await connection.exchange(
-            self._head, self._body, bodiless=self._bodiless, timeouts=self._timeouts, began=self._began
+            head, body, bodiless=method == "HEAD", timeouts=self._timeouts, began=self._began
         )
         return Response(self._pool, connection, message)
 

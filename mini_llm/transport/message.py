@@ -13,6 +13,7 @@ MAX_HEAD = 32 * 1024
 MAX_FIELDS = 100
 
 
+FIELD = 4  # bytes of a field beside its name and its value: ": " and the end of its line
 # The names of fields as they come, and in lower case: the same few again and again.
 _LOWER: dict[bytes, str] = {}
 _MOST_NAMES = 1000
@@ -41,6 +42,9 @@ class Headers:
         return f"Headers({', '.join(name for name, _ in self._fields)})"
 
 
+_NONE = Headers()
+
+
 class Message:
     """What has come of one answer so far. `status` is 0 until its head is whole; 1xx answers are passed over.
 
@@ -67,7 +71,7 @@ class Message:
 
     def __init__(self, label: str, *, bodiless: bool = False) -> None:
         self.status = 0
-        self.headers = Headers()
+        self.headers = _NONE
         self.began = False
         self.complete = False
         self.reusable = False  # another request may follow on the same connection
@@ -128,10 +132,11 @@ class Message:
             self._refuse("more than one answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self._fields) >= MAX_FIELDS:
+        fields = self._fields
+        if len(fields) >= MAX_FIELDS:
             self._refuse(f"more than {MAX_FIELDS} header fields")
-        self._size += len(name) + len(value) + 4
-        self._fields.append((_LOWER.get(name) or _lower(name), value.decode("latin-1")))
+        self._size += len(name) + len(value)
+        fields.append((_LOWER.get(name) or _lower(name), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         assert self._parser is not None
@@ -139,7 +144,7 @@ class Message:
         if status < 100 or status == 101:
             self._refuse(f"status {status}, which was not asked for")
         fields, self._fields = self._fields, []  # trailers are counted anew, and dropped
-        if self._size > MAX_HEAD:
+        if self._size + FIELD * len(fields) > MAX_HEAD:
             self._refuse(f"a head of more than {MAX_HEAD // 1024} KiB")
         self._size = 0
         if status < 200:

@@ -32,10 +32,8 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _TARGET = re.compile(r'/[!"$-~]*')  # printable ASCII without a space or a fragment
 
 
-def head(
-    method: str, target: str, fields: Sequence[tuple[str, str]], *, prefix: str = "", fixed: str, size: int
-) -> bytes:
-    """Return the request line, the *fixed* lines, *fields*, and the length of a body of *size* bytes.
+def lines(method: str, target: str, fields: Sequence[tuple[str, str]], *, prefix: str = "", fixed: str) -> bytes:
+    """Return the request line, the *fixed* lines and *fields*: all of a head but the length of the body.
 
     *prefix* stands before *target*: a proxy wants the whole URL. Raises UsageError, which never quotes a value or
     the target: they may hold a key.
@@ -47,9 +45,14 @@ def head(
         if not (value.isascii() and value.isprintable()) and _VALUE.fullmatch(value) is None:
             raise UsageError(f"the header {_name(name)} holds a character that does not belong there")
         lines.append(f"{_name(name)}: {value}")
-    if size or method not in ("GET", "HEAD", "OPTIONS", "DELETE"):
-        lines.append(f"content-length: {size}")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+    return "\r\n".join([*lines, ""]).encode("latin-1")
+
+
+def ending(method: str, size: int) -> bytes:
+    """Return the end of a head before a body of *size* bytes."""
+    if not size and method in ("GET", "HEAD", "OPTIONS", "DELETE"):
+        return b"\r\n"
+    return b"content-length: %d\r\n\r\n" % size
 
 
 def prefix(origin: Origin, proxy: Proxy | None) -> str:
