@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import gateway_hardships as hardships
 import uvloop
@@ -40,6 +40,8 @@ from gateway_servers import (
     whole_upstream,
 )
 from gateway_streams import Figures, streams
+
+Found = TypeVar("Found")
 
 
 class World(NamedTuple):
@@ -217,14 +219,14 @@ def _load(one: Measured, here: World, options: argparse.Namespace) -> Load:
     return loaded(one.server, one.ask, here.folder, seconds=options.seconds)
 
 
-def _in_turn(who: list[Measured], rounds: int, measure: Callable[[Measured], object]) -> dict[str, list]:
+def _in_turn(who: list[Measured], rounds: int, measure: Callable[[Measured], Found]) -> dict[str, list[Found]]:
     """Measure all of *who* in each round, after each was asked once to see that it answers."""
     for one in who:
         ask = one.ask._replace(body=one.ask.body.replace(b"PLAN", b"plan events=1 id=0"))
         status, body = post(ask.port, ask.path, ask.body, ask.headers)
         if status != 200 or (b"ky is blue" not in body and b"@0:0:" not in body):
             raise SystemExit(f"{one.name} answers {status}: {body[:500]!r}")
-    found: dict[str, list] = {one.name: [] for one in who}
+    found: dict[str, list[Found]] = {one.name: [] for one in who}
     for _ in range(rounds):
         for one in who:
             found[one.name].append(measure(one))

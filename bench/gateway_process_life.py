@@ -8,20 +8,21 @@ import time
 from pathlib import Path
 
 from gateway_load import loaded, wrk
-from gateway_processes import Served, family, free_port, listening, processor_seconds
+from gateway_processes import Served, answers, family, free_port, processor_seconds
 from gateway_servers import Ask, chat, our_home, ours, start_command
 
 SAMPLES = 20
 
 
 def ready_seconds(folder: Path, upstream: int) -> float:
-    """Return the seconds from exec until the gateway takes a connection."""
+    """Return the seconds from exec until the gateway answers."""
     port = free_port()
     environ = our_home(folder / f"home-{port}", {"whole": upstream})
+    quiet = subprocess.DEVNULL
     began = time.monotonic()
-    process = subprocess.Popen(start_command(port, 1), env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(start_command(port, 1), env=environ, stdin=quiet, stdout=quiet, stderr=quiet)
     try:
-        while not listening(port):
+        while not answers(port):
             if time.monotonic() - began > 30:
                 raise SystemExit("the gateway did not start")
             time.sleep(0.002)

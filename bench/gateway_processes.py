@@ -87,6 +87,18 @@ def listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def answers(port: int) -> bool:
+    """Tell whether our gateway on *port* serves."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", "/livez")
+        return connection.getresponse().status == 200
+    except ConnectionError:
+        return False
+    finally:
+        connection.close()
+
+
 def post(port: int, path: str, body: bytes, headers: Mapping[str, str], *, timeout: float = 30) -> tuple[int, bytes]:
     """Ask once; return status and body."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)

@@ -166,8 +166,6 @@ def our_home(home: Path, upstreams: Mapping[str, int]) -> Mapping[str, str]:
 
 def start_command(port: int, workers: int) -> list[str]:
     """Return how our gateway is started."""
-    if script := os.environ.get("BENCH_SERVE"):
-        return [sys.executable, script, str(port)]
     return [sys.executable, "-m", "mini_llm", "start", "--port", str(port), "--workers", str(workers)]
 
 
