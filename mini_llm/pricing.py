@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from mini_llm.catalogue import price_from
-from mini_llm.types import Price, Usage
+from collections.abc import Callable
 
-__all__ = ["cost_nanos", "dollars", "estimate", "price_from"]
+from mini_llm.catalogue import FIELDS, Catalogue, price_from
+from mini_llm.types import Model, Price, Usage
+
+__all__ = ["cost_nanos", "cost_of", "discounted", "dollars", "estimate", "price_from", "price_id"]
 
 PER = 10**6  # prices are for a million tokens
 DOLLAR = 10**9
@@ -14,8 +16,11 @@ DOLLAR = 10**9
 def cost_nanos(usage: Usage, price: Price | None) -> int | None:
     """Return what *usage* costs at *price*, rounded up once; None if the price of a part that was used is unknown.
 
-    Images in the prompt count as input, reasoning as output. Fees for tools (a web search) are not in it.
+    Reasoning counts as output, images as input where they have no price of their own. A class of service that the
+    price does not name is unknown, also where it would be cheaper. Fees for tools (a web search) are not in it.
     """
+    if price is not None and usage.service_tier:
+        price = dict(price.services).get(usage.service_tier)
     if price is None:
         return None
     price = _tier(price, usage.input_tokens)
@@ -24,6 +29,7 @@ def cost_nanos(usage: Usage, price: Price | None) -> int | None:
         (usage.cache_write_5m_tokens, price.cache_write_5m),
         (usage.cache_write_1h_tokens, price.cache_write_1h),
         (usage.input_audio_tokens, price.input_audio),
+        (0 if price.input_image is None else usage.input_image_tokens, price.input_image),
     )
     # Parts that are more than their whole are a provider's mistake: what is left is none, never less.
     plain_input = max(0, usage.input_tokens - sum(tokens for tokens, _ in apart))
@@ -46,6 +52,42 @@ def cost_nanos(usage: Usage, price: Price | None) -> int | None:
 def estimate(input_tokens: int, output_tokens: int, price: Price | None) -> int | None:
     """Return what a request of these sizes costs without any cache; None if unknown."""
     return cost_nanos(Usage(input_tokens=input_tokens, output_tokens=output_tokens), price)
+
+
+def price_id(model: Model | None, usage: Usage | None, snapshot: str) -> str:
+    """Return the name of the price that a use of *model* costs: where it is from, and the class of service.
+
+    *snapshot* stands for a model that is not known: that it was not is found there again.
+    """
+    tier = usage.service_tier if usage is not None else ""
+    name = model.snapshot if model is not None else snapshot
+    return f"{name}+{tier}" if tier else name
+
+
+def cost_of(catalogue: Catalogue) -> Callable[[str, str, str, Usage], int | None]:
+    """Return what works out a cost again: (provider, model, `price_id`, usage) → cost.
+
+    That raises LookupError where the price is not at hand any more.
+    """
+
+    def cost(provider: str, model: str, id: str, usage: Usage) -> int | None:
+        snapshot, _, tier = id.partition("+")
+        return cost_nanos(usage._replace(service_tier=tier), catalogue.price(provider, model, snapshot))
+
+    return cost
+
+
+def discounted(price: Price, percent: int) -> Price:
+    """Return *price* less *percent* of each amount, rounded up. What is unknown stays so."""
+
+    def less(amount: int | None) -> int | None:
+        return None if amount is None else -(-amount * (100 - percent) // 100)
+
+    return price._replace(
+        **{field: less(getattr(price, field)) for field in FIELDS},
+        tiers=tuple((start, discounted(tier, percent)) for start, tier in price.tiers),
+        services=tuple((service, discounted(other, percent)) for service, other in price.services),
+    )
 
 
 def dollars(nanos: int | None) -> str:

@@ -203,6 +203,7 @@ class Usage(NamedTuple):
 
     `output_tokens` includes `reasoning_tokens` and `output_audio_tokens`. `raw` is what the provider sent.
     `cost_nanos` is set only where the provider itself says what it charged (billionths of a US dollar).
+    `service_tier` is "" for the usual class of service, else the provider's word for it: "flex", "priority", "batch".
     """
 
     input_tokens: int = 0
@@ -217,6 +218,7 @@ class Usage(NamedTuple):
     cost_nanos: int | None = None
     estimated: bool = False
     raw: Mapping[str, Any] = NOTHING
+    service_tier: str = ""
 
 
 class Choice(NamedTuple):
@@ -300,8 +302,8 @@ class EmbedResponse(NamedTuple):
 class Price(NamedTuple):
     """What a model costs: nano-dollars (billionths of a US dollar) per million tokens. None is unknown, never free.
 
-    `tiers` are (input tokens from which it holds, the whole price then), smallest first.
-    `request` is nano-dollars a call.
+    `tiers` are (input tokens from which it holds, the whole price then), smallest first. `services` are (class of
+    service, the whole price there). `request` is nano-dollars a call. Pictures cost as text where `input_image` is None.
     """
 
     input: int | None = None
@@ -313,11 +315,13 @@ class Price(NamedTuple):
     output_audio: int | None = None
     cache_read_audio: int | None = None
     request: int | None = None
+    input_image: int | None = None
     tiers: tuple[tuple[int, Price], ...] = ()
+    services: tuple[tuple[str, Price], ...] = ()
 
 
 class Model(NamedTuple):
-    """What is known of one model at one provider. 0 is an unknown size. `snapshot` dates the price."""
+    """What is known of one model at one provider. 0 is an unknown size. `snapshot` tells what the price is from."""
 
     provider: str
     id: str

@@ -19,7 +19,7 @@ from genai_prices.types import ModelPrice
 
 from mini_llm import providers as ours
 from mini_llm.catalogue import SHIPPED
-from mini_llm.catalogue.update import compact, dump
+from mini_llm.catalogue.dataset import compact, dump
 
 # The day each version was published, from https://pypi.org/project/genai-prices/#history
 PUBLISHED = {"0.2.3": "2026-11-10"}
@@ -47,6 +47,7 @@ def plain(value: Any) -> Any:
 
 WANTED = {
     *("id", "name", "models", "fallback_model_providers", "match", "context_window", "prices", "constraint"),
+    *("price_variants", "when"),
     *("start_date", "start_time", "end_time", "base", "tiers", "start", "price"),
     *("or", "and", "equals", "starts_with", "ends_with", "contains", "regex"),
 }

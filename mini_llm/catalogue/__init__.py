@@ -1,7 +1,8 @@
 """What is known of models: names, context windows, prices; layered and dated. Read on the first question.
 
 A compact snapshot of the `genai-prices` data set ships with the package (`snapshot.json`, which
-`scripts/catalogue.py` makes). A newer one that the user fetched wins over it, the user's own prices over both.
+`scripts/catalogue.py` makes). A newer one that the user fetched wins over it, what the wallet says of its own prices
+over both, the user's prices over all. Every price has a name by which it is found again: `Model.snapshot`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -25,6 +27,8 @@ Row: TypeAlias = list[Any]  # id, display name, context window, price, then the 
 
 SHIPPED = Path(__file__).with_name("snapshot.json")
 REFRESHED = "catalogue.json"
+ARCHIVE = "catalogues"
+OWN, WALLET = "config", "wallet"  # the layers above the data
 FORMAT = 1
 SIZE_LIMIT = 10 << 20
 NAME_LIMIT = 256
@@ -40,6 +44,7 @@ FIELDS = (
     "output_audio",
     "cache_read_audio",
     "request",
+    "input_image",
 )
 COMPACT_DATE = r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=[-:]|$)"
 
@@ -48,14 +53,23 @@ class Catalogue:
     """Answers from the newest snapshot at hand, under the user's own prices."""
 
     def __init__(
-        self, load: Callable[[], Snapshot], prices: Mapping[str, Price], now: Callable[[], float] = time.time
+        self,
+        load: Callable[[], Snapshot],
+        prices: Mapping[str, Price],
+        now: Callable[[], float] = time.time,
+        *,
+        wallet: Mapping[str, Price] | None = None,
+        former: Callable[[str], Snapshot] | None = None,
     ) -> None:
         self._load = load
-        self._prices = prices
+        self._layers = tuple((name, layer) for name, layer in ((OWN, prices), (WALLET, wallet)) if layer)
         self._now = now
+        self._former = former
+        self._formers: dict[str, Catalogue] = {}
         self._loaded: Snapshot | None = None
         self._shelves: dict[str, _Shelf] = {}
-        self._models: dict[tuple[str, str], Model] = {}
+        self._models: dict[tuple[str, str, str], Model] = {}
+        self._moment = (0, "", "")
 
     @classmethod
     def open(
@@ -63,14 +77,16 @@ class Catalogue:
         *,
         cache: Path | None = None,
         overrides: Mapping[str, Mapping[str, str]] | None = None,
+        wallet: Mapping[str, Price] | None = None,
         now: Callable[[], float] = time.time,
     ) -> Catalogue:
         """Return the catalogue; *overrides* are the user's prices, `provider/model` → `price_from`'s words.
 
-        A user's price replaces the whole known price: what it leaves out is unknown.
+        A user's price replaces the whole known price: what it leaves out is unknown. *wallet* is what the wallet
+        asks, discount included, by the same names.
         """
         prices = {name: price_from(words, name) for name, words in (overrides or {}).items()}
-        return cls(lambda: newest(cache), prices, now)
+        return cls(lambda: newest(cache), prices, now, wallet=wallet, former=lambda day: former(cache, day))
 
     @property
     def snapshot(self) -> str:
@@ -85,22 +101,40 @@ class Catalogue:
     def get(self, provider: str, model: str) -> Model | None:
         """Return what is known of *model* at *provider*, also by a dated or other name of its; None if nothing."""
         row = self._find(provider, model)
-        price = self._own_price(provider, model, row) if self._prices else None
-        if price is not None:
+        own = self._own_price(provider, model, row) if self._layers else None
+        if own is not None:
             name, window = row[1:3] if row else ("", 0)
             has = traits_of(model).has
-            return Model(provider, model, name, window, capabilities=has, price=price, snapshot="config")
+            layer, price = own
+            return Model(provider, model, name, window, capabilities=has, price=price, snapshot=_named(layer, price))
         return self._model(provider, row) if row else None
+
+    def price(self, provider: str, model: str, snapshot: str) -> Price | None:
+        """Return the price that *snapshot* (a `Model.snapshot`) told of *model*, None if it told none.
+
+        Raises LookupError if it is not at hand any more.
+        """
+        day, _, when = snapshot.partition("@")
+        layer, _, _ = day.partition("-")
+        if layer in (OWN, WALLET):
+            own = self._own_price(provider, model, self._find(provider, model))
+            if own is None or _named(*own) != snapshot:
+                raise LookupError(f"the price {snapshot} is not at hand")
+            return own[1]
+        if day != self.snapshot:
+            return self._of_day(day).price(provider, model, snapshot)
+        row = self._find(provider, model)
+        return self._at(provider, row, when or day) if row else None
 
     def providers_of(self, model: str) -> tuple[str, ...]:
         """Return the providers that have *model*, by any of its names."""
-        own = [name.partition("/")[0] for name in self._prices if name.partition("/")[2] == model]
+        own = [name.partition("/")[0] for name in self._priced() if name.partition("/")[2] == model]
         return tuple(dict.fromkeys([*own, *(name for name in self.providers if self._find(name, model))]))
 
     def models(self, provider: str) -> tuple[Model, ...]:
         """Return every model known at *provider*."""
         ids = [row[0] for row in self._data["providers"].get(provider, {}).get("models", ())]
-        ids += [name.partition("/")[2] for name in self._prices if name.partition("/")[0] == provider]
+        ids += [name.partition("/")[2] for name in self._priced() if name.partition("/")[0] == provider]
         return tuple(model for id in dict.fromkeys(ids) if (model := self.get(provider, id)))
 
     def nearest(self, name: str, among: Iterable[str]) -> tuple[str, ...]:
@@ -132,29 +166,68 @@ class Catalogue:
             self._shelves[provider] = _Shelf(rows)
         return self._shelves[provider]
 
-    def _own_price(self, provider: str, model: str, row: Row | None) -> Price | None:
-        """Return the user's price for the very name asked for, else for the model it belongs to."""
-        return self._prices.get(f"{provider}/{model}") or (self._prices.get(f"{provider}/{row[0]}") if row else None)
+    def _priced(self) -> Iterable[str]:
+        return (name for _, layer in self._layers for name in layer)
+
+    def _own_price(self, provider: str, model: str, row: Row | None) -> tuple[str, Price] | None:
+        """Return the layer with a price for the very name asked for, else for the model it belongs to, and that."""
+        for layer, prices in self._layers:
+            price = prices.get(f"{provider}/{model}") or (prices.get(f"{provider}/{row[0]}") if row else None)
+            if price is not None:
+                return layer, price
+        return None
 
     def _model(self, provider: str, row: Row) -> Model:
         id, name, window, price = row[:4]
-        if isinstance(price, list):
-            index = self._in_force(price)
-        elif (provider, id) in self._models:
-            return self._models[provider, id]
-        else:
-            index = price
-        known = None if index is None else _price(self._data["prices"][index])
-        has = traits_of(id).has
-        model = Model(provider, id, name, window, capabilities=has, price=known, snapshot=self.snapshot)
-        if not isinstance(price, list):  # what changes with the hour is made anew
-            self._models[provider, id] = model
-        return model
+        when = self._in_force(price) if isinstance(price, list) else ""
+        known = self._models.get((provider, id, when))
+        if known is None:
+            usual = when == _at_noon(price, self.snapshot) if isinstance(price, list) else True
+            known = self._models[provider, id, when] = Model(
+                provider,
+                id,
+                name,
+                window,
+                capabilities=traits_of(id).has,
+                price=self._at(provider, row, when or _FIRST),
+                snapshot=self.snapshot if usual else f"{self.snapshot}@{when or _FIRST}",
+            )
+        return known
 
-    def _in_force(self, dated: list[tuple[str, int | None]]) -> int | None:
-        """Return the last of the prices that holds now: from a day on, between two times of day (UTC), or always."""
-        day, _, clock = time.strftime("%Y-%m-%d %H:%M", time.gmtime(self._now())).partition(" ")
-        return next((price for when, price in reversed(dated) if _holds(when, day, clock)), dated[0][1])
+    def _in_force(self, dated: list[tuple[str, int | None]]) -> str:
+        """Return when the last of the prices that holds now does: from a day on, at times of day (UTC), or always."""
+        now = self._now()
+        minute, day, clock = self._moment
+        if minute != int(now // 60):
+            day, _, clock = time.strftime("%Y-%m-%d %H:%M", time.gmtime(now)).partition(" ")
+            self._moment = (int(now // 60), day, clock)
+        return next((when for when, _ in reversed(dated) if _holds(when, day, clock)), "")
+
+    def _at(self, provider: str, row: Row, when: str) -> Price | None:
+        """Return the price in *row* that is called *when*; if none is, the one that held on that day."""
+        dated = row[3]
+        if isinstance(dated, list):
+            named = [index for name, index in dated if name == when]
+            index = named[0] if named else dict(map(tuple, dated))[_at_noon(dated, when)]
+        else:
+            index = dated
+        if index is None:
+            return None
+        price = _price(self._data["prices"][index])
+        # What another class of service costs elsewhere does not tell what it costs at who lends the model.
+        return price if self._shelf(provider).owns(row) else price._replace(services=())
+
+    def _of_day(self, day: str) -> Catalogue:
+        """Return the catalogue as it was. Raises LookupError if it is not at hand."""
+        if day not in self._formers:
+            if self._former is None:
+                raise LookupError(f"the catalogue of {day} is not at hand")
+            snapshot = self._former(day)
+            self._formers[day] = Catalogue(lambda: snapshot, {}, self._now)
+        return self._formers[day]
+
+
+_FIRST = "0"  # a day before any other: the price before all that are dated
 
 
 class _Shelf:
@@ -182,6 +255,10 @@ class _Shelf:
                 return None if len(name) > NAME_LIMIT else self._match(name)
             self._answers[name] = self._match(name)
         return self._answers[name]
+
+    def owns(self, row: Row) -> bool:
+        """Tell whether *row* stands here."""
+        return self._exact.get(row[0].lower()) is row
 
     def _match(self, name: str) -> Row | None:
         for spelling in dict.fromkeys((name, re.sub(COMPACT_DATE, r"-\1-\2-\3", name))):
@@ -217,6 +294,21 @@ def newest(cache: Path | None) -> Snapshot:
     except (OSError, ValueError):
         return shipped
     return max(refreshed, shipped, key=lambda snapshot: str(snapshot["snapshot"]))
+
+
+def former(cache: Path | None, day: str) -> Snapshot:
+    """Return the snapshot of *day*: shipped, refreshed, or kept when it was replaced. Raises LookupError."""
+    places = [SHIPPED]
+    if cache is not None and re.fullmatch(r"[\d-]+(\.\d+)?", day):
+        places += [cache / REFRESHED, cache / ARCHIVE / f"{day}.json"]
+    for place in places:
+        try:
+            snapshot = snapshot_from(place.read_bytes())
+        except (OSError, ValueError):
+            continue
+        if snapshot["snapshot"] == day:
+            return snapshot
+    raise LookupError(f"the catalogue of {day} is not at hand")
 
 
 def snapshot_from(raw: bytes) -> Snapshot:
@@ -259,11 +351,23 @@ def nanos(text: str) -> int:
 
 
 def _price(numbers: Any) -> Price:
-    """Return a price of the snapshot: a list in the order of FIELDS, or an object with such a list and its tiers."""
+    """Return a price of the snapshot: a list in the order of FIELDS, or an object with more than such a list."""
     if isinstance(numbers, list):
         return Price(**dict(zip(FIELDS, numbers, strict=False)))
-    tiers = tuple((start, _price(price)) for start, price in numbers["tiers"])
-    return Price(**dict(zip(FIELDS, numbers["base"], strict=False)), tiers=tiers)
+    base = numbers["base"]
+    tiers = tuple((start, _price(price)) for start, price in numbers.get("tiers", ()))
+    services = tuple((service, _price(price)) for service, price in numbers.get("services", {}).items())
+    return Price(**dict(zip(FIELDS, base, strict=False)), tiers=tiers, services=services)
+
+
+def _named(layer: str, price: Price) -> str:
+    """Return the name of a price that stands in no snapshot: another price has another."""
+    return f"{layer}-{sha256(repr(price).encode()).hexdigest()[:12]}"
+
+
+def _at_noon(dated: list[tuple[str, int | None]], day: str) -> str:
+    """Return which of the prices that hold from a day on held on *day*; those for times of day are left out."""
+    return next((when for when, _ in reversed(dated) if "/" not in when and when <= day), "")
 
 
 def _holds(when: str, day: str, clock: str) -> bool:

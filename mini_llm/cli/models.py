@@ -181,7 +181,10 @@ def _data(source: str) -> bytes:
 def _change(change: Change) -> dict[str, str]:
     model = change.after or change.before
     assert model is not None
-    return {"model": f"{model.provider}/{model.id}", "before": _told(change.before), "after": _told(change.after)}
+    before, after = _told(change.before), _told(change.after)
+    if before == after:
+        after += " (other parts)"  # the cache, long prompts, another class of service
+    return {"model": f"{model.provider}/{model.id}", "before": before, "after": after}
 
 
 def _told(model: Model | None) -> str:
