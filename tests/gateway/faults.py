@@ -114,7 +114,7 @@ def bomb(size: int = 10 << 20) -> bytes:
 
 def nested_bomb() -> bytes:
     """Return a bomb in a bomb."""
-    return gzip.compress(bomb(40 << 20))
+    return gzip.compress(bomb(20 << 20))
 
 
 def deflated(dialect: str) -> bytes:

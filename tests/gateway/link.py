@@ -66,11 +66,9 @@ async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, por
         await _pass(there, writer, weather)
     finally:
         out.cancel()
-        await asyncio.gather(out, return_exceptions=True)
-        for end in (writer, back):
-            end.close()
-            with suppress(ConnectionError):
-                await end.wait_closed()
+        writer.close()
+        back.close()
+        await asyncio.gather(out, writer.wait_closed(), back.wait_closed(), return_exceptions=True)
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, weather: Weather) -> None:

@@ -21,9 +21,9 @@ RETRIED = [("x-stainless-retry-count", "1")]  # one attempt for each question
 
 
 def offsets(dialect: str, stream: bool) -> Sequence[int]:
-    """Return the bytes to break at: each of the last 60, where an answer ends, and every thirteenth before."""
+    """Return the bytes to break at: each of the last 60, where an answer ends, and every twenty-ninth before."""
     size = len(faults.good(dialect, stream=stream))
-    return [*range(0, size - 60, 13), *range(size - 60, size)]
+    return [*range(0, size - 60, 29), *range(size - 60, size)]
 
 
 def at_each_byte(

@@ -62,7 +62,6 @@ FAULTS = {
 ONLY_WHOLE = {
     "a body too short": Fault(sends(SHORT, CLOSE), 502, "upstream_truncated"),
     "an empty body": Fault(faults.nothing(), 502, "upstream_protocol"),
-    "silence": Fault(faults.silence(), 504, "upstream_timeout"),
 }
 ONLY_STREAMED = {
     "a stream of nothing": Fault(faults.nothing(), 502, "upstream_truncated"),

@@ -18,6 +18,7 @@ from tests.gateway.tongues import DIALECTS, TEXT
 
 each = pytest.mark.parametrize("dialect", DIALECTS)
 both_ways = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+both_kinds = pytest.mark.parametrize("dialect", ["openai_chat", "anthropic_messages"])  # where time costs more
 PING = 15.0
 
 
@@ -107,7 +108,7 @@ def test_a_whole_answer_may_take_two_minutes_while_another_target_is_left(tmp_pa
     assert silent.heard.ended_at == near(120)
 
 
-@each
+@both_kinds
 def test_a_whole_answer_may_take_ten_minutes_alone(tmp_path: Path, dialect: str) -> None:
     late = play(tmp_path / "late", Case(dialect, False), [say(delay=590)])
     assert late.told.text == TEXT
@@ -142,7 +143,7 @@ def test_comments_and_empty_events_are_no_content_however_many(tmp_path: Path, d
     assert report.heard.ended_at == near(10)
 
 
-@each
+@both_kinds
 def test_a_stream_of_half_an_hour_ends_and_its_upstream_is_closed(tmp_path: Path, dialect: str) -> None:
     report = play(tmp_path, Case(dialect, True), [faults.endless("word ", pause=10.0)])
     assert report.told.error is not None
@@ -152,7 +153,7 @@ def test_a_stream_of_half_an_hour_ends_and_its_upstream_is_closed(tmp_path: Path
     assert report.first.seen[0].gone_at is not None
 
 
-@each
+@both_kinds
 def test_a_stream_without_end_is_ended_by_its_size(tmp_path: Path, dialect: str) -> None:
     report = play(tmp_path, Case(dialect, True), [faults.endless(" and" * (1 << 18))])
     assert report.told.error is not None
@@ -162,7 +163,7 @@ def test_a_stream_without_end_is_ended_by_its_size(tmp_path: Path, dialect: str)
     assert report.first.seen[0].gone_at is not None
 
 
-@each
+@both_kinds
 def test_a_whole_answer_without_end_is_cut_where_its_caller_sees_it(tmp_path: Path, dialect: str) -> None:
     report = play(tmp_path, Case(dialect, False), [faults.endless(" and" * (1 << 18))])
     assert not report.heard.whole
