@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.gateway import faults, tongues
-from tests.gateway.hostile import CLOSE, RESET, Script, say, sends
+from tests.gateway.hostile import CLOSE, RESET, Script, answer, say, sends
 from tests.gateway.reading import request_id_in
 from tests.gateway.stage import Case, Report, play
 from tests.gateway.tongues import DIALECTS, TEXT
@@ -139,3 +139,16 @@ def test_a_port_that_nobody_listens_on_costs_no_time(tmp_path: Path, dialect: st
     assert report.told.text == TEXT
     assert report.outcomes == [("first", "failed", "upstream_unreachable"), ("second", "ok", "")]
     assert report.heard.ended_at <= 0.05
+
+
+NO_CHOICE = {
+    "openai_chat": b'{"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": []}',
+    "gemini": b'{"candidates": [], "modelVersion": "m"}',
+}
+
+
+@pytest.mark.parametrize("dialect", NO_CHOICE)
+def test_an_answer_that_holds_none_is_a_failure(tmp_path: Path, dialect: str) -> None:
+    report = play(tmp_path, Case(dialect, False), [sends(answer(NO_CHOICE[dialect]))], [say()])
+    assert report.told.text == TEXT
+    assert report.outcomes == [("first", "failed", "upstream_protocol"), ("second", "ok", "")]
