@@ -132,7 +132,7 @@ def told_to_stop(home: Path) -> bool:
 
 
 def birth(pid: int) -> str:
-    """Return what tells this process from every other that has, had or will have its number; "" if there is none."""
+    """Return what tells this process from every other that had or will have its number; "" if there is none."""
     if pid <= 0:
         return ""
     if sys.platform == "linux":

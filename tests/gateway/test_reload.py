@@ -182,7 +182,7 @@ def test_a_key_of_the_users_own_can_be_changed(tmp_path: Path) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no other system tells the memory in use")
 def test_a_gateway_short_of_memory_takes_nothing_new_and_goes_on_with_the_rest(tmp_path: Path) -> None:
     hoard = bytearray(os.urandom(1 << 20)) * 64  # more than the least limit, whatever else is loaded
-    with Provider(Say("word " * 200, pause=0.05)) as provider, running(tmp_path / "home", {"lab": provider}) as gateway:
+    with Provider(Say("word " * 100, pause=0.05)) as provider, running(tmp_path / "home", {"lab": provider}) as gateway:
         followed = Followed(gateway)
         asking = Asking(2, lambda: ask(gateway, stream=True))
         begun(provider, 2)
