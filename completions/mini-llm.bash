@@ -32,7 +32,7 @@ _mini_llm() {
     for ((i = 1; i < ${#typed[@]}; i++)); do
         word=${typed[i]}
         case "$at $word" in
-            ' chat' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' start' | ' stop' | ' restart' | ' logs' | ' auth' | ' auth token' | ' status' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
+            ' chat' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' start' | ' stop' | ' restart' | ' logs' | ' auth' | ' auth token' | ' status' | ' usage' | ' usage verify' | ' budget' | ' budget show' | ' budget set' | ' budget remove' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
         esac
     done
     if [[ $now == --*=* ]]; then
@@ -114,6 +114,33 @@ _mini_llm() {
         ' auth token:--profile') kind='text' ;;
         ' status:--config') kind='files' ;;
         ' status:--profile') kind='text' ;;
+        ' usage:--by') kind='words day week month provider model tool caller credential route payer status' ;;
+        ' usage:--since') kind='text' ;;
+        ' usage:--until') kind='text' ;;
+        ' usage:--provider') kind='providers' ;;
+        ' usage:-m' | ' usage:--model') kind='models' ;;
+        ' usage:--tool') kind='text' ;;
+        ' usage:--caller') kind='text' ;;
+        ' usage:--credential') kind='text' ;;
+        ' usage:--route') kind='text' ;;
+        ' usage:--payer') kind='words own wallet local' ;;
+        ' usage:--status') kind='words ok failed partial cancelled unknown' ;;
+        ' usage:--config') kind='files' ;;
+        ' usage:--profile') kind='text' ;;
+        ' usage verify:--config') kind='files' ;;
+        ' usage verify:--profile') kind='text' ;;
+        ' budget:--config') kind='files' ;;
+        ' budget:--profile') kind='text' ;;
+        ' budget show:--config') kind='files' ;;
+        ' budget show:--profile') kind='text' ;;
+        ' budget set:--tool') kind='text' ;;
+        ' budget set:--key') kind='text' ;;
+        ' budget set:--config') kind='files' ;;
+        ' budget set:--profile') kind='text' ;;
+        ' budget remove:--tool') kind='text' ;;
+        ' budget remove:--key') kind='text' ;;
+        ' budget remove:--config') kind='files' ;;
+        ' budget remove:--profile') kind='text' ;;
         ' config:--config') kind='files' ;;
         ' config:--profile') kind='text' ;;
         ' config path:--config') kind='files' ;;
@@ -135,7 +162,7 @@ _mini_llm() {
     esac
     [[ -n $kind ]] || case $at in
         '')
-            kind='words chat models providers alias explain start stop restart logs auth status config completions'
+            kind='words chat models providers alias explain start stop restart logs auth status usage budget config completions'
             [[ $now == -* ]] && kind='words --version --config --profile --quiet --verbose --no-color --help'
             ;;
         ' chat')
@@ -225,6 +252,30 @@ _mini_llm() {
         ' status')
             kind='words '
             [[ $now == -* ]] && kind='words --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' usage')
+            kind='words verify'
+            [[ $now == -* ]] && kind='words --by --since --until --provider -m --model --tool --caller --credential --route --payer --status --unsettled --json --csv --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' usage verify')
+            kind='words '
+            [[ $now == -* ]] && kind='words --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' budget')
+            kind='words show set remove'
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' budget show')
+            kind='words '
+            [[ $now == -* ]] && kind='words --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' budget set')
+            kind='words daily weekly monthly total'
+            [[ $now == -* ]] && kind='words --tool --key --warn --hard --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' budget remove')
+            kind='words daily weekly monthly total'
+            [[ $now == -* ]] && kind='words --tool --key --config --profile --quiet --verbose --no-color --help'
             ;;
         ' config')
             kind='words path show get set check schema trust'

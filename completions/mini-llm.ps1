@@ -2,7 +2,7 @@
 Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     $pages = @{
-        '' = @('words chat models providers alias explain start stop restart logs auth status config completions', 'words --version --config --profile --quiet --verbose --no-color --help')
+        '' = @('words chat models providers alias explain start stop restart logs auth status usage budget config completions', 'words --version --config --profile --quiet --verbose --no-color --help')
         ' chat' = @('words ', 'words -m --model -s --system -a --attach --schema -o --option --json --no-stream --raw --render --reasoning --dry-run --timeout --no-stdin --config --profile --quiet --verbose --no-color --help')
         ' models' = @('words update', 'words -q --query --provider --all --sort --json --config --profile --quiet --verbose --no-color --help')
         ' models update' = @('words ', 'words --from --json --config --profile --quiet --verbose --no-color --help')
@@ -25,6 +25,12 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' auth' = @('words token', 'words --config --profile --quiet --verbose --no-color --help')
         ' auth token' = @('words ', 'words --for --config --profile --quiet --verbose --no-color --help')
         ' status' = @('words ', 'words --json --config --profile --quiet --verbose --no-color --help')
+        ' usage' = @('words verify', 'words --by --since --until --provider -m --model --tool --caller --credential --route --payer --status --unsettled --json --csv --config --profile --quiet --verbose --no-color --help')
+        ' usage verify' = @('words ', 'words --json --config --profile --quiet --verbose --no-color --help')
+        ' budget' = @('words show set remove', 'words --config --profile --quiet --verbose --no-color --help')
+        ' budget show' = @('words ', 'words --json --config --profile --quiet --verbose --no-color --help')
+        ' budget set' = @('words daily weekly monthly total', 'words --tool --key --warn --hard --config --profile --quiet --verbose --no-color --help')
+        ' budget remove' = @('words daily weekly monthly total', 'words --tool --key --config --profile --quiet --verbose --no-color --help')
         ' config' = @('words path show get set check schema trust', 'words --config --profile --quiet --verbose --no-color --help')
         ' config path' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
         ' config show' = @('words ', 'words --json --config --profile --quiet --verbose --no-color --help')
@@ -116,6 +122,34 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' auth token:--profile' = 'text'
         ' status:--config' = 'files'
         ' status:--profile' = 'text'
+        ' usage:--by' = 'words day week month provider model tool caller credential route payer status'
+        ' usage:--since' = 'text'
+        ' usage:--until' = 'text'
+        ' usage:--provider' = 'providers'
+        ' usage:-m' = 'models'
+        ' usage:--model' = 'models'
+        ' usage:--tool' = 'text'
+        ' usage:--caller' = 'text'
+        ' usage:--credential' = 'text'
+        ' usage:--route' = 'text'
+        ' usage:--payer' = 'words own wallet local'
+        ' usage:--status' = 'words ok failed partial cancelled unknown'
+        ' usage:--config' = 'files'
+        ' usage:--profile' = 'text'
+        ' usage verify:--config' = 'files'
+        ' usage verify:--profile' = 'text'
+        ' budget:--config' = 'files'
+        ' budget:--profile' = 'text'
+        ' budget show:--config' = 'files'
+        ' budget show:--profile' = 'text'
+        ' budget set:--tool' = 'text'
+        ' budget set:--key' = 'text'
+        ' budget set:--config' = 'files'
+        ' budget set:--profile' = 'text'
+        ' budget remove:--tool' = 'text'
+        ' budget remove:--key' = 'text'
+        ' budget remove:--config' = 'files'
+        ' budget remove:--profile' = 'text'
         ' config:--config' = 'files'
         ' config:--profile' = 'text'
         ' config path:--config' = 'files'

@@ -23,6 +23,8 @@ COMMANDS = {
     "logs": "Show what the gateway wrote",
     "auth": "Show the tokens with which programs ask the gateway",
     "status": "Show on one screen what works and what does not",
+    "usage": "Show tokens and cost, by day, model, tool or whatever else",
+    "budget": "Show and set the most that may be spent",
     "config": "Read and change settings",
     "completions": "Print or install the completions of your shell",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TextIO
 
 from mini_llm.errors import MiniLLMError
@@ -81,8 +81,18 @@ def json(value: Any) -> None:
     line(dumps(value, indent=2, ensure_ascii=ascii_only, default=str))
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, color: bool = False) -> None:
-    """Write rows: aligned under their names on a terminal, tab-separated and bare in a pipe."""
+def table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    color: bool = False,
+    numbers: Collection[str] = (),
+    total: Sequence[str] = (),
+) -> None:
+    """Write rows: aligned under their names on a terminal, with *total* last; tab-separated and bare in a pipe.
+
+    The columns named in *numbers* stand to the right.
+    """
     if not is_terminal(sys.stdout):
         for row in rows:
             line("\t".join(" ".join(clean(cell).split()) for cell in row))
@@ -91,10 +101,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, color: bool 
     from rich.table import Table
     from rich.text import Text
 
-    columns, rows = _without_empty(columns, rows)
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold" if color else "")
+    columns, rows = _without_empty(columns, [*rows, total] if total else rows)
+    bold = "bold" if color else ""
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=bold)
     for position, column in enumerate(columns):
-        grid.add_column(column, overflow="fold", no_wrap=position == 0)
+        right = column in numbers
+        grid.add_column(column, overflow="fold", no_wrap=position == 0 or right, justify="right" if right else "left")
     for row in rows:
         grid.add_row(*(Text(clean(cell)) for cell in row))
     Console(file=sys.stdout, no_color=not color, highlight=False).print(grid)
@@ -131,3 +143,8 @@ def compact(value: Any) -> str:
     from json import dumps
 
     return dumps(value, ensure_ascii=False, default=str)
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 attempt", "1,200 attempts"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

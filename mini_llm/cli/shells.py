@@ -12,6 +12,9 @@ CHOICES = {
     "--dialect": "openai anthropic gemini responses",
     "--strategy": "priority cost latency balanced",
     "--sort": "name price context",
+    "--by": "day week month provider model tool caller credential route payer status",
+    "--payer": "own wallet local",
+    "--status": "ok failed partial cancelled unknown",
 }
 KINDS = {
     "--model": "models",
@@ -30,6 +33,8 @@ ARGUMENTS = {
     "providers remove": "providers",
     "providers show": "providers",
     "providers test": "providers",
+    "budget set": "words daily weekly monthly total",
+    "budget remove": "words daily weekly monthly total",
     "config trust": "files",
 }
 
