@@ -54,7 +54,7 @@ def test_what_is_wrong_with_a_request_or_a_limit_is_no_failure_of_the_target(tmp
 @each
 def test_one_probe_is_let_through_after_five_seconds_and_closes_the_breaker(tmp_path: Path, dialect: str) -> None:
     script = [*[faults.refused(500)] * 5, say()]
-    assert asked(tmp_path, dialect, script, [0.1] * 6 + [6.0, 0.1, 0.1]) == (8, "closed")
+    assert asked(tmp_path, dialect, script, [0.1] * 5 + [4.0, 2.0, 0.1, 0.1]) == (8, "closed")
 
 
 @each
