@@ -25,6 +25,7 @@ from mini_llm.types import (
     Usage,
 )
 
+CHARACTERS_A_TOKEN = 4  # where nobody counted: of what was said, and of what was asked
 # A signature that streams is Anthropic's, whatever wire it came by; others' come in parts that name their dialect.
 SIGNER = "anthropic_messages"
 MOST_WORDS = 512
@@ -53,6 +54,8 @@ class Meter:
         if delta.tool_call is not None:
             size += len(delta.tool_call.arguments)
         self.characters += size
+        if delta.part is not None:
+            self.characters += _characters(delta.part)
         if delta.usage is not None:
             self.usage = delta.usage
         if delta.finish_reason is not None:
@@ -63,11 +66,30 @@ class Meter:
             self.first_content = self.elapsed
         return True
 
-    def whole(self, usage: Usage | None) -> None:
-        """Take note of an answer that came at once."""
+    def whole(self, usage: Usage | None, read: Callable[[], ChatResponse] | None = None) -> None:
+        """Take note of an answer that came at once; where it tells no usage, its words are counted as *read* tells."""
         self.first_content = self.elapsed
         self.usage = usage
         self.ended = True
+        if usage is None and read is not None:
+            parts = (part for choice in read().choices for part in choice.message.parts)
+            self.characters += sum(map(_characters, parts))
+
+    @property
+    def told(self) -> bool:
+        """Whether the provider's own count is of all of the answer."""
+        return self.ended and self.usage is not None
+
+    def estimate(self, prompt: int) -> None:
+        """Count what the provider did not: *prompt* tokens in, four characters of the answer a token out.
+
+        What it did tell of an answer that was cut short is kept, but for an output that is less than what was seen.
+        """
+        said = -(-self.characters // CHARACTERS_A_TOKEN)
+        if self.usage is None:
+            self.usage = Usage(prompt, said, estimated=True)
+        elif said > self.usage.output_tokens and not self.ended:
+            self.usage = self.usage._replace(output_tokens=said, cost_nanos=None, estimated=True)
 
 
 class Gatherer:
@@ -149,6 +171,15 @@ class Gatherer:
             self._calls[index] = _Block("call", None)
             self._blocks.append(self._calls[index])
         return self._calls[index]
+
+
+def _characters(part: Part) -> int:
+    """Return how much *part* says."""
+    match part:
+        case Text(text=text) | Reasoning(text=text) | Refusal(text=text) | ToolCall(arguments=text):
+            return len(text)
+        case _:
+            return 0
 
 
 class _Block:

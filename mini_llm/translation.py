@@ -75,7 +75,7 @@ def embedding_body(request: EmbedRequest, provider: Provider, target: Target) ->
 async def whole(reply: Reply, body: Body, meter: Meter) -> ChatResponse:
     """Return an answer that comes at once. Raises ProtocolError on nonsense, UpstreamError for an error in a 200."""
     response = reply.dialect.decode_response(await reply.json())
-    meter.whole(response.usage)
+    meter.whole(response.usage, lambda: response)
     return body.bridge.response(response) if body.bridge else response
 
 

@@ -303,7 +303,7 @@ class Price(NamedTuple):
     """What a model costs: nano-dollars (billionths of a US dollar) per million tokens. None is unknown, never free.
 
     `tiers` are (input tokens from which it holds, the whole price then), smallest first. `services` are (class of
-    service, the whole price there). `request` is nano-dollars a call. Pictures cost as text where `input_image` is None.
+    service, the whole price there). `request` is nano-dollars a call. Without `input_image` pictures cost as text.
     """
 
     input: int | None = None

@@ -138,8 +138,9 @@ def test_the_cost_of_an_answer_is_that_of_all_its_attempts(tmp_path: Path) -> No
     described(tmp_path, "second")
     with Provider(Cut("Hello there")) as first, Provider(Say("Hello there, you", usage=(10, 5))) as second:
         world = world_of(tmp_path, first, second, prices={"first/m": price, "second/m": price})
-        assert world.stream()[1].cost_nanos == 2_000 + 15_000
-    assert [row["cost_nanos"] for row in world.rows()] == [2_000, 15_000]
+        # The one that broke told 1 token in, and 11 characters of it were seen.
+        assert world.stream()[1].cost_nanos == 4_000 + 15_000
+    assert [row["cost_nanos"] for row in world.rows()] == [4_000, 15_000]
 
 
 def test_what_a_run_anew_cost_in_vain_is_not_said_to_be_nothing(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ class Answering(Generic[Content]):
             model=target.model,
             status="unknown",
             tool=call.tool,
-            price_snapshot=parts.catalogue.snapshot,
+            price_snapshot=parts.price_id(target, None),
             paid_by=payer(parts, target),
             caller=call.caller,
             credential=turn.credential.label,

@@ -13,7 +13,7 @@ from mini_llm.errors import MiniLLMError, UpstreamError
 from mini_llm.ledger import Entry, Payer, Status
 from mini_llm.meter import Meter
 from mini_llm.providers import WALLET
-from mini_llm.routing import Target
+from mini_llm.routing import Target, needed
 from mini_llm.translation import Body
 from mini_llm.upstream import Reply, Sending
 
@@ -101,7 +101,21 @@ class Attempt(Generic[Content]):
                 parts.health.abandon(credential.key)
         elif status != "partial":  # a caller who left found nothing wrong
             parts.health.succeed(credential.key, parts.now())
+        if not self.meter.told:
+            self._estimate(status)
         parts.ledger.append(self._entry(status, code))
+
+    def _estimate(self, status: Status) -> None:
+        """Count what the provider did not tell; what failed before its first content costs nothing."""
+        meter = self.meter
+        if meter.usage is None and status == "failed" and meter.first_content is None:
+            return
+        try:
+            prompt = needed(self._occasion.call.needs).input_tokens
+        except MiniLLMError:  # passed as it was, and nothing that we can read
+            prompt = 0
+        if prompt or meter.usage is not None:  # no prompt: not made of words, and not to be counted so
+            meter.estimate(prompt)
 
     def _entry(self, status: Status, code: str) -> Entry:
         parts, turn, meter = self._parts, self.turn, self.meter
@@ -119,7 +133,7 @@ class Attempt(Generic[Content]):
             error=code,
             tool=call.tool,
             usage=meter.usage,
-            price_snapshot=parts.catalogue.snapshot,
+            price_snapshot=parts.price_id(target, meter.usage),
             cost_nanos=0 if free else parts.cost(target, meter),
             paid_by=payer(parts, target),
             first_content=meter.first_content,

@@ -13,6 +13,7 @@ from mini_llm.ledger.budgets import Budgets
 from mini_llm.meter import Meter
 from mini_llm.providers import Registry
 from mini_llm.routing import Router, Target
+from mini_llm.types import Usage
 from mini_llm.upstream import Upstream
 
 
@@ -33,6 +34,10 @@ class Parts:
     budgets: Budgets | None = None
     active: int = 0
     retrying: int = 0
+
+    def price_id(self, target: Target, usage: Usage | None) -> str:
+        """Return the name of the price that *target* asks for *usage*: by it the cost can be worked out again."""
+        return pricing.price_id(self.router.model(target), usage, self.catalogue.snapshot)
 
     def cost(self, target: Target, meter: Meter) -> int | None:
         """Return what an attempt costs by what *meter* has seen, None if that is not known."""

@@ -18,9 +18,9 @@ from mini_llm.gateway.inbound import FORWARDED, read_json
 from mini_llm.gateway.request import Request
 from mini_llm.gateway.responder import Responder
 from mini_llm.gateway.state import Gateway
+from mini_llm.meter import CHARACTERS_A_TOKEN
 from mini_llm.peek import spliced
 from mini_llm.routing import Choice, Needs, needs_of
-from mini_llm.routing.words import CHARACTERS_A_TOKEN
 from mini_llm.runtime import Runtime
 from mini_llm.transport import Timeouts
 from mini_llm.types import Json, Usage

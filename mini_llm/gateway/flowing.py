@@ -55,10 +55,12 @@ async def send(
     responder.start(200, fields)
     responder.pings = events
     responder.write(first)
+    meter.characters += len(first)
     try:
         async with aclosing(rest) as chunks:
             async for chunk in chunks:
                 responder.write(chunk)
+                meter.characters += len(chunk)
                 if responder.paused:
                     await responder.drain()
     except MiniLLMError:

@@ -136,7 +136,7 @@ class _Relay:
             meter.first_content = meter.elapsed
             return raw
         answer = reply.object(raw)
-        meter.whole(self._dialect.glance(answer))
+        meter.whole(self._dialect.glance(answer), lambda: self._dialect.decode_response(answer))
         keeps = self._forgetful and _CALLS in raw
         return _Whole(raw, self._dialect.decode_response(answer) if keeps else None)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 from mini_llm.config import Timeouts
+from mini_llm.meter import CHARACTERS_A_TOKEN
 from mini_llm.types import Audio, ChatRequest, Document, Image, Reasoning, Text, ToolCall, ToolResult
 
-CHARACTERS_A_TOKEN = 4
 TOKENS_A_PICTURE = 1000
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mini_llm.dialects import loose
+from mini_llm.dialects import loose, tiers
 from mini_llm.dialects.cost import dollars, told_cost
 from mini_llm.types import Json, Usage
 
@@ -25,6 +25,7 @@ def decode_usage(raw: object) -> Usage | None:
         reasoning_tokens=loose.count(loose.object_of(raw.get("output_tokens_details")).get("thinking_tokens")),
         cost_nanos=told_cost(raw),
         raw=raw,
+        service_tier=tiers.paid(raw.get("service_tier"), raw.get("speed"), raw.get("inference_geo")),
     )
 
 

@@ -34,7 +34,7 @@ def decode_response(body: Json) -> ChatResponse:
         id="",
         model="",
         choices=(Choice(Message("assistant", parts), finish_reason(body.get("stopReason"), calls=called)),),
-        usage=decode_usage(body.get("usage")),
+        usage=decode_usage(body.get("usage"), body.get("serviceTier")),
         service_tier=loose.text(loose.object_of(body.get("serviceTier")).get("type")),
         dialect=NAME,
         extra={name: value for name, value in body.items() if name not in _KNOWN and value is not None},

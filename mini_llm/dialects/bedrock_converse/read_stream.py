@@ -74,7 +74,7 @@ class _Reader:
                 self.stopped = True
                 self._reason = body.get("stopReason")
             case "metadata":
-                self._usage = decode_usage(body.get("usage")) or self._usage
+                self._usage = decode_usage(body.get("usage"), body.get("serviceTier")) or self._usage
                 self.ended = self.stopped
 
     def finish(self) -> Delta:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 
-from mini_llm.dialects import loose
+from mini_llm.dialects import loose, tiers
 from mini_llm.errors import ServerError
 from mini_llm.types import FinishReason, Json, Reasoning, Usage
 
@@ -34,8 +34,8 @@ def finish_reason(value: object, *, calls: bool) -> FinishReason:
     return "tool_calls" if found == "stop" and calls else found
 
 
-def decode_usage(value: object) -> Usage | None:
-    """Return the counts; `inputTokens` leaves out what the cache read or wrote."""
+def decode_usage(value: object, service: object = None) -> Usage | None:
+    """Return the counts; `inputTokens` leaves out what the cache read or wrote. *service* stands beside them."""
     raw = loose.object_of(value)
     if not any(type(raw.get(name)) is int for name in ("inputTokens", "outputTokens")):
         return None
@@ -49,6 +49,7 @@ def decode_usage(value: object) -> Usage | None:
         cache_write_5m_tokens=written - long,
         cache_write_1h_tokens=long,
         raw=raw,
+        service_tier=tiers.paid(loose.object_of(service).get("type")),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mini_llm.dialects import loose
+from mini_llm.dialects import loose, tiers
 from mini_llm.dialects.gemini.words import camel
 from mini_llm.types import Json, Usage
 
@@ -24,6 +24,7 @@ def decode_usage(raw: object) -> Usage | None:
         reasoning_tokens=loose.count(told.get("thoughtsTokenCount")),
         output_audio_tokens=_of(told.get("candidatesTokensDetails"), "AUDIO"),
         raw=told,
+        service_tier=tiers.paid(told.get("serviceTier"), told.get("trafficType")),
     )
 
 

@@ -53,4 +53,4 @@ def glance(body: Json) -> Usage | None:
 
 def used(body: Json) -> Usage | None:
     """Return what an answer says that it used."""
-    return decode_usage(body.get("usage"))
+    return decode_usage(body.get("usage"), body)

@@ -114,7 +114,7 @@ class _Reader:
         if kind == "response.incomplete":
             response = {**response, "status": "incomplete"}
         reason = finish_reason(response, calls=bool(self._calls), refused=self._refused)
-        yield Delta(finish_reason=reason, usage=decode_usage(response.get("usage")))
+        yield Delta(finish_reason=reason, usage=decode_usage(response.get("usage"), response))
 
     def _told(self, item: Item, deltas: Iterator[Delta]) -> Iterator[Delta]:
         """Number the blocks and the calls of *deltas*: an item counts its own from 0."""

@@ -66,7 +66,7 @@ def decode_response(body: Json) -> ChatResponse:
         id=identity,
         model=loose.text(body.get("model")),
         choices=(Choice(Message("assistant", tuple(parts)), reason, logprobs=_logprobs(items)),),
-        usage=decode_usage(body.get("usage")),
+        usage=decode_usage(body.get("usage"), body),
         created=loose.count(body.get("created_at")),
         service_tier=loose.text(body.get("service_tier")),
         dialect=NAME,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from mini_llm.dialects import loose
+from mini_llm.dialects import loose, tiers
 from mini_llm.dialects.cost import dollars, told_cost
 from mini_llm.types import Json, Usage
 
 
-def decode_usage(raw: object) -> Usage | None:
-    """Return the usage that *raw* says; None where it says nothing."""
+def decode_usage(raw: object, body: Json = loose.NOTHING) -> Usage | None:
+    """Return the usage that *raw* says; None where it says nothing. *body* is the answer around it."""
     if not isinstance(raw, dict) or not any(type(raw.get(name)) is int for name in ("input_tokens", "output_tokens")):
         return None
     inside = loose.object_of(raw.get("input_tokens_details"))
@@ -25,6 +25,7 @@ def decode_usage(raw: object) -> Usage | None:
         output_audio_tokens=loose.count(outside.get("audio_tokens")),
         cost_nanos=told_cost(raw),
         raw=raw,
+        service_tier=tiers.paid(body.get("service_tier")),
     )
 
 
