@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mini_llm.dialects import loose
+from mini_llm.dialects import loose, tiers
 from mini_llm.dialects.cost import dollars, told_cost
 from mini_llm.types import Json, Usage
 
@@ -45,6 +45,7 @@ def decode_usage(raw: object, body: Json = loose.NOTHING) -> Usage | None:
         output_audio_tokens=loose.count(outside.get("audio_tokens")),
         cost_nanos=told_cost(raw, body),
         raw=raw,
+        service_tier=tiers.paid(body.get("service_tier")),
     )
 
 
