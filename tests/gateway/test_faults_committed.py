@@ -94,3 +94,20 @@ def test_the_sentinel_alone_is_not_waited_for(tmp_path: Path, dialect: str) -> N
     assert report.told.text == TEXT
     assert ends(dialect, report.told)
     assert report.heard.whole
+
+
+NO_UTF8 = b"\xff\xfe\x80"
+
+
+@each_target
+@each
+def test_bad_utf8_passes_in_the_same_dialect_and_never_into_another(tmp_path: Path, dialect: str, target: str) -> None:
+    stream = tongues.stream(target)
+    at = len(stream.head) + 2
+    script = faults.spoiled(at, stream.events[at].replace(b"three", NO_UTF8))
+    report = play(tmp_path, Case(dialect, True, target), [script])
+    if dialect == target:
+        assert NO_UTF8 in report.heard.body
+    else:
+        assert report.told.text.startswith("One two")  # reading it decodes every byte
+        assert (report.told.error is None) == ends(dialect, report.told)
