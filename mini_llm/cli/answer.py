@@ -224,11 +224,13 @@ def _painter(flags: Flags) -> Sink:
 
 def _summary(answer: Answer) -> str:
     parts = [f"{answer.model} via {answer.provider}"]
+    guess = "~" if answer.usage is not None and answer.usage.estimated else ""
     if answer.usage is not None:
-        guess = "~" if answer.usage.estimated else ""
         parts.append(f"{guess}{answer.usage.input_tokens:,} in, {guess}{answer.usage.output_tokens:,} out")
-    if answer.cost_nanos:
-        parts.append(pricing.dollars(answer.cost_nanos))
+    if answer.cost_nanos is None:
+        parts.append("cost unknown")
+    elif answer.cost_nanos:
+        parts.append(f"{guess}{pricing.dollars(answer.cost_nanos)}")
     return " · ".join([*parts, f"{answer.seconds:.1f} s"])
 
 

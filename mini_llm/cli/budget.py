@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,8 +34,8 @@ app = new_app(
     epilog=examples("budget", "budget set daily 5", "budget set monthly 20 --tool codex --warn", "budget remove daily"),
 )
 Period = Annotated[str, typer.Argument(metavar="PERIOD", help=f"{', '.join(PERIODS[:-1])} or {PERIODS[-1]}")]
-Tool = Annotated[str, typer.Option(metavar="NAME", help="Of this tool alone")]
-Key = Annotated[str, typer.Option(metavar="ID", help="Of this member or key of the gateway alone")]
+Tool = Annotated[str | None, typer.Option(metavar="NAME", help="Of this tool alone")]
+Key = Annotated[str | None, typer.Option(metavar="ID", help="Of this member or key of the gateway alone")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 
@@ -69,8 +71,8 @@ def set_(
     ctx: typer.Context,
     period: Period,
     amount: Annotated[str, typer.Argument(metavar="DOLLARS", help="US dollars, such as 5 or 0.50")],
-    tool: Tool = "",
-    key: Key = "",
+    tool: Tool = None,
+    key: Key = None,
     warn: Annotated[
         bool | None, typer.Option("--warn/--hard", help="Only warn, or refuse (as it is when not said)")
     ] = None,
@@ -79,29 +81,29 @@ def set_(
     from mini_llm.config import change_values
 
     place, scope = _place(tool, key), _scope(tool, key)
-    values: dict[tuple[str, ...], object] = {(*place, _known(period)): amount.strip().removeprefix("$")}
+    values: dict[tuple[str, ...], object] = {(*place, _known(period)): _dollars(amount)}
     if warn is not None:
         values[*place, "enforce"] = "warning" if warn else "hard"
     before = flags(ctx).load().config.limits
     change_values(flags(ctx).paths(), values)
     loaded = _again(flags(ctx))
-    after: dict[tuple[str, str], Budget] = {(one.scope, one.period): one for one in loaded.config.limits}
-    flags(ctx).say(_set(after[scope, period]))
+    after = {(one.scope, str(one.period)): one for one in loaded.config.limits}
+    now = after.pop((scope, period))
+    flags(ctx).say(_told(now))
     _say_what_wins(flags(ctx), loaded, (*place, period), str(values[*place, period]))
     for one in before:
-        now = after.get((one.scope, one.period), one)
-        if now.hard != one.hard and now is not after[scope, period]:
-            flags(ctx).say(f"note: {_named(one)} now {'refuses' if now.hard else 'only warns'} as well")
+        _say_what_changed_too(flags(ctx), one, after.get((one.scope, one.period), one))
 
 
 @app.command(cls=Command, epilog=examples("budget remove daily", "budget remove --tool codex"))
 def remove(
     ctx: typer.Context,
     period: Annotated[str, typer.Argument(metavar="[PERIOD]", help="Left out: all of the tool or key")] = "",
-    tool: Tool = "",
-    key: Key = "",
+    tool: Tool = None,
+    key: Key = None,
 ) -> None:
     """Remove a budget; what was spent stays in the ledger."""
+    from mini_llm.cli.standings import named, whose
     from mini_llm.config import remove_value
     from mini_llm.config.keys import join
 
@@ -109,15 +111,15 @@ def remove(
     if not period and place == ("budgets",):
         raise UsageError("which budget?", hint=f"name it: `mini-llm budget remove daily`; or {', '.join(PERIODS[1:])}")
     path = (*place, _known(period)) if period else place
-    named = f"{period} budget{_whose(_scope(tool, key))}".strip()
+    scope = _scope(tool, key)
+    removed = named(scope, period) if period else f"every budget{whose(scope)}"
     loaded = flags(ctx).load()
     if not remove_value(flags(ctx).paths(), join(path)):
         source = loaded.source(path)
         hint = "`mini-llm budget` lists them" if source == "built-in" else f"it is set in {source}"
-        raise NoBudgetError(f"the config has no {named}", hint=hint)
-    if period and len(place) > 1 and not _left(_again(flags(ctx)), _scope(tool, key)):
-        remove_value(flags(ctx).paths(), join(place))
-    flags(ctx).say(f"removed the {named}")
+        raise NoBudgetError(f"{removed} is not set in {flags(ctx).paths().config}", hint=hint)
+    _sweep(flags(ctx), place)
+    flags(ctx).say(f"removed {removed}")
 
 
 def _known(period: str) -> str:
@@ -126,14 +128,24 @@ def _known(period: str) -> str:
     return period
 
 
-def _place(tool: str, key: str) -> tuple[str, ...]:
+def _dollars(amount: str) -> str:
+    """Return an amount as the config has it; what it is not sure of, the config's own check refuses."""
+    plain = amount.strip().removeprefix("$").replace("_", "")
+    if not re.fullmatch(r"\d+(\.\d+)?", plain):
+        raise UsageError(f"a budget cannot be {amount[:40]}", hint="say US dollars, such as 5 or 0.50")
+    return plain
+
+
+def _place(tool: str | None, key: str | None) -> tuple[str, ...]:
     """Return where the config keeps the budgets of a tool, a key, or everything."""
+    if "" in (tool, key):
+        raise UsageError("a tool or a key has a name", hint="leave the flag out for a budget for everything")
     if tool and key:
         raise UsageError("a budget is of a tool or of a key", hint="say --tool or --key, and set two budgets for both")
     return ("budgets", "tools", tool) if tool else ("budgets", "keys", key) if key else ("budgets",)
 
 
-def _scope(tool: str, key: str) -> str:
+def _scope(tool: str | None, key: str | None) -> str:
     return f"tool:{tool}" if tool else f"key:{key}" if key else "all"
 
 
@@ -144,22 +156,31 @@ def _again(known: Flags) -> Loaded:
     return load(known.paths(), environ=known.environ, cwd=known.folder())
 
 
-def _left(loaded: Loaded, scope: str) -> bool:
-    return any(limit.scope == scope for limit in loaded.config.limits)
+def _sweep(known: Flags, place: tuple[str, ...]) -> None:
+    """Take out what a removed budget leaves empty in the config."""
+    from mini_llm.config import get_value, remove_value
+    from mini_llm.config.keys import join
+
+    for end in range(len(place), 1, -1):
+        left = get_value(_again(known), join(place[:end]))
+        if not isinstance(left, Mapping) or left.keys() - {"enforce"}:
+            return
+        remove_value(known.paths(), join(place[:end]))
 
 
-def _set(limit: Budget) -> str:
+def _told(limit: Budget) -> str:
+    from mini_llm.cli.standings import named
+
     doing = "what would pass it is refused" if limit.hard else "passing it only warns"
-    return f"{_named(limit)} is ${limit.dollars}: {doing}"
+    return f"{named(limit.scope, limit.period)} is ${limit.dollars}: {doing}"
 
 
-def _named(limit: Budget) -> str:
-    return f"the {limit.period} budget{_whose(limit.scope)}"
+def _say_what_changed_too(known: Flags, before: Budget, now: Budget) -> None:
+    """Say so where --warn or --hard changed another budget: it holds for all of a tool, of a key, or of everything."""
+    from mini_llm.cli.standings import named
 
-
-def _whose(scope: str) -> str:
-    kind, _, name = scope.partition(":")
-    return f" of the {kind} {name}" if name else ""
+    if before.hard != now.hard:
+        known.say(f"note: {named(now.scope, now.period)} now {'refuses' if now.hard else 'only warns'} as well")
 
 
 def _say_what_wins(known: Flags, loaded: Loaded, path: tuple[str, ...], told: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from mini_llm import pricing
 from mini_llm.cli import chart, output
 from mini_llm.cli.flags import Flags
-from mini_llm.ledger.entries import Standing
+from mini_llm.ledger.entries import Limit, Standing
 from mini_llm.ledger.windows import day_of, zone_named
 
 COLUMNS = ("BUDGET", "PERIOD", "LIMIT", "SPENT", "HELD", "LEFT", "ANEW", "OVER IT")
@@ -57,9 +57,29 @@ def left(one: Standing) -> int:
     return max(0, one.limit.nanos - used(one))
 
 
+def named(scope: str, period: str) -> str:
+    """Return what people call a budget."""
+    return f"the {period} budget{whose(scope)}"
+
+
+def whose(scope: str) -> str:
+    """Return whom a budget binds, "" for everybody."""
+    kind, _, name = scope.partition(":")
+    return output.clean(f" for the {kind} {name}") if name else ""
+
+
+def raising(limit: Limit) -> str:
+    """Return the command that raises a budget, to twice what it is."""
+    from shlex import quote
+
+    kind, _, name = limit.scope.partition(":")
+    whose = f" --{kind} {quote(name)}" if name else ""
+    return f"mini-llm budget set {limit.period} {pricing.decimal(max(limit.nanos * 2, 10**9))}{whose}"
+
+
 def _cells(one: Standing, zone: tzinfo | None) -> list[str]:
     return [
-        whose(one.limit.scope),
+        _whose(one.limit),
         one.limit.period,
         pricing.dollars(one.limit.nanos),
         pricing.dollars(one.spent),
@@ -70,9 +90,8 @@ def _cells(one: Standing, zone: tzinfo | None) -> list[str]:
     ]
 
 
-def whose(scope: str) -> str:
-    """Return whom a budget binds."""
-    kind, _, name = scope.partition(":")
+def _whose(limit: Limit) -> str:
+    kind, _, name = limit.scope.partition(":")
     return output.clean(f"{kind} {name}") if name else "everything"
 
 

@@ -10,7 +10,7 @@ from mini_llm.cli import output, running
 from mini_llm.cli.flags import flags
 from mini_llm.cli.frame import Command, new_app
 from mini_llm.cli.help import examples
-from mini_llm.errors import MiniLLMError, NoProviderError
+from mini_llm.errors import LedgerError, MiniLLMError, NoProviderError
 from mini_llm.gateway import described
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def survey(runtime: Runtime) -> dict[str, Any]:
         "default": default,
         "providers": providers,
         "today": _today(runtime, problems),
-        "budgets": dict(runtime.loaded.config.budgets),
+        "budgets": _budgets(runtime, problems),
         "config": str(runtime.loaded.paths.config),
         "catalogue": runtime.catalogue.snapshot,
         "problems": problems,
@@ -129,6 +129,27 @@ def _today(runtime: Runtime, problems: list[dict[str, str]]) -> dict[str, Any]:
     }
 
 
+def _budgets(runtime: Runtime, problems: list[dict[str, str]]) -> list[dict[str, Any]]:
+    """Return how each budget stands; one that is spent stops what it binds."""
+    if not runtime.loaded.config.limits:
+        return []
+    from mini_llm.cli import standings
+
+    try:
+        found = runtime.budgets.standings()
+    except LedgerError:  # told already, of today's usage
+        return []
+    for one in found:
+        if one.limit.hard and not standings.left(one):
+            problems.append(
+                {
+                    "what": f"{standings.named(one.limit.scope, one.limit.period)} is spent",
+                    "mend": standings.raising(one.limit),
+                }
+            )
+    return [standings.described(one) for one in found]
+
+
 def _screen(found: dict[str, Any]) -> dict[str, Any]:
     """Return the survey as lines for people."""
     wallet, default = found["wallet"], found["default"]
@@ -143,7 +164,7 @@ def _screen(found: dict[str, Any]) -> dict[str, Any]:
     rows = [f"{row['name']:<{width}}  {row['key'] or row['health']}" for row in found["providers"]]
     lines["providers"] = "\n".join(rows) or "none"
     lines["today"] = _spent(found["today"])
-    lines["budgets"] = ", ".join(f"${amount} {period}" for period, amount in found["budgets"].items())
+    lines["budgets"] = "\n".join(map(_stands, found["budgets"]))
     return {**lines, "config": found["config"], "prices": f"of {found['catalogue']}"}
 
 
@@ -180,6 +201,17 @@ def _fares(target: dict[str, Any]) -> str:
     if target["state"] != "closed":
         return str(target["state"])
     return "not asked yet" if target["latency"] is None else f"ok, first content after {target['latency']:.2f} s"
+
+
+def _stands(budget: dict[str, Any]) -> str:
+    """Return what is left of a budget."""
+    from mini_llm import pricing
+    from mini_llm.cli.standings import whose
+
+    used = pricing.dollars(budget["spent_nanos"] + budget["held_nanos"])
+    left, limit = pricing.dollars(budget["left_nanos"]), pricing.dollars(budget["limit_nanos"])
+    warns = "" if budget["hard"] else "; only warns"
+    return f"{budget['period']}{whose(budget['scope'])}: {used} of {limit}, {left} left{warns}"
 
 
 def _spent(today: dict[str, Any]) -> str:

@@ -35,7 +35,8 @@ def table(known: Flags, rows: Sequence[UsageRow], by: str, period: Period) -> No
         cells = _fitted(columns, cells)
         bars = [*chart.bars(_weights(rows), chart.room_beside(columns, cells)), ""]
         lines = [[*row, bar] for row, bar in zip(cells, bars, strict=True)]
-        output.table((*columns, ""), lines[:-1], color=known.colour(), numbers=COLUMNS, total=lines[-1])
+        last = lines.pop()
+        output.table((*columns, ""), lines, color=known.colour(), numbers=COLUMNS, total=last if len(lines) > 1 else ())
         notes = ["", *notes] if notes else []
     for note in notes:
         known.say_dim(note)

@@ -44,14 +44,14 @@ def usage(
     by: Annotated[str, typer.Option(metavar="WHAT", help=f"{', '.join(BYS[:-1])} or {BYS[-1]}")] = "day",
     since: Annotated[str, typer.Option(metavar="WHEN", help="A date, 7d, today, week, month, year or all")] = "",
     until: Annotated[str, typer.Option(metavar="WHEN", help="A date, which is counted too")] = "",
-    provider: Annotated[str, _only("this provider")] = "",
-    model: Annotated[str, _only("this model", "-m", "--model")] = "",
-    tool: Annotated[str, _only("this tool")] = "",
-    caller: Annotated[str, _only("this member or key of the gateway")] = "",
-    credential: Annotated[str, _only("this key of a provider")] = "",
-    route: Annotated[str, _only("what was asked for by this name")] = "",
-    payer: Annotated[str, _only("what this one paid: own (your key), wallet, local")] = "",
-    status: Annotated[str, _only("what ended so: ok, failed, partial, cancelled, unknown")] = "",
+    provider: Annotated[str | None, _only("this provider")] = None,
+    model: Annotated[str | None, _only("this model", "-m", "--model")] = None,
+    tool: Annotated[str | None, _only("this tool")] = None,
+    caller: Annotated[str | None, _only("this member or key of the gateway")] = None,
+    credential: Annotated[str | None, _only("this key of a provider")] = None,
+    route: Annotated[str | None, _only("what was asked for by this name")] = None,
+    payer: Annotated[str | None, _only("what this one paid: own (your key), wallet, local")] = None,
+    status: Annotated[str | None, _only("what ended so: ok, failed, partial, cancelled, unknown")] = None,
     unsettled: Annotated[bool, typer.Option("--unsettled", help="List attempts whose end nobody told")] = False,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, with exact figures")] = False,
@@ -61,7 +61,7 @@ def usage(
         return
     asked = {"provider": provider, "model": model, "tool": tool, "caller": caller}
     asked |= {"credential": credential, "route": route, "payer": payer, "status": status}
-    only = {name: value for name, value in asked.items() if value}
+    only = {name: value for name, value in asked.items() if value is not None}
     _check(by, only)
     if as_json and as_csv:
         raise UsageError("--json and --csv are two answers", hint="ask for one of them")
@@ -140,7 +140,7 @@ def _say_nothing_found(known: Flags, only: dict[str, str], period: Period) -> No
     if not known.runtime().ledger.totals().attempts:
         known.say('nothing was asked yet; ask, and it is counted here: `mini-llm chat "Hello"`')
         return
-    narrowed = " for " + ", ".join(f"{name} {value}" for name, value in only.items()) if only else ""
+    narrowed = " for " + ", ".join(f"{name} {value or '(none)'}" for name, value in only.items()) if only else ""
     look = "look further back: `mini-llm usage --since all`"
     if narrowed and not period.since:
         look = f"see what there is: `mini-llm usage --since all --by {next(iter(only))}`"

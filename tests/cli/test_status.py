@@ -17,7 +17,7 @@ def test_all_is_well(home: Path, lab: Callable[..., Provider]) -> None:
     rows = dict(line.split("\t", 1) for line in result.out.splitlines())
     assert rows["wallet"].startswith("no wallet")
     assert rows["default"] == "lab/m"
-    assert rows["budgets"] == "$5.00 daily"
+    assert rows["budgets"] == "daily: $0 of $5.00, $5.00 left"
     assert rows["config"] == str(home / "config.json")
     told = json.loads(run(home, "status", "--json").out)
     assert (told["wallet"], told["problems"], told["default"]["targets"]) == (None, [], ["lab/m"])
