@@ -1,11 +1,11 @@
 """The gateway beside nginx, and with --peers beside Portkey and LiteLLM: one run, the same load, CPU from /proc.
 
-    python bench/gateway.py [CASE ...] [--rounds 5] [--seconds 2] [--peers] [--soak 1000000]
+    python bench/gateway.py [CASE ...] [--rounds 5] [--seconds 2] [--peers] [--requests 1000000]
 
-Cases: requests, latency, streams, idle, ready, workers, hardships; all by default. Linux only; needs nginx and wrk
-(Debian: `apt-get install nginx-light wrk`). nginx is also the upstream, of a JSON answer of 670 bytes; streams come
-from bench/gateway_upstream.py. Rounds of all servers take turns, so that a noisy moment hits all; ratios compare the
-least. The peers are installed into ~/.cache/mini-llm/bench on first use.
+Cases: requests, latency, streams, idle, ready, workers, hardships (all by default), and soak (on request). Linux only;
+needs nginx and wrk (Debian: `apt-get install nginx-light wrk`). nginx is also the upstream, of a JSON answer of 670
+bytes; streams come from bench/gateway_upstream.py. Rounds of all servers take turns, so that a noisy moment hits all;
+ratios compare the least. The peers are installed into ~/.cache/mini-llm/bench on first use.
 """
 
 from __future__ import annotations
@@ -146,8 +146,13 @@ def idle(here: World, options: argparse.Namespace) -> None:
         print(f"{'idle':50}{fresh.served.memory():8.1f} MB")
         ask = _ask_ours(fresh, "paced/m", "PLAN", stream=True)
         print(f"{'1,000 idle streams add':50}{uvloop.run(hardships.idle_streams(fresh.served, ask)):8.1f} MB")
-        if options.soak:
-            soak(fresh.served, _ask_ours(fresh, "whole/m", PROMPT), here.folder, options.soak)
+
+
+def soaked(here: World, options: argparse.Namespace) -> None:
+    """Tell how the memory of one process grows over many requests."""
+    print("\nMemory over many requests")
+    with ours(here.folder, {"whole": here.whole.port}) as fresh:
+        soak(fresh.served, _ask_ours(fresh, "whole/m", PROMPT), here.folder, options.requests)
 
 
 def ready(here: World, options: argparse.Namespace) -> None:
@@ -188,6 +193,7 @@ CASES: dict[str, Callable[[World, argparse.Namespace], None]] = {
     "ready": ready,
     "workers": workers,
     "hardships": hard,
+    "soak": soaked,
 }
 
 
@@ -236,17 +242,17 @@ def _in_turn(who: list[Measured], rounds: int, measure: Callable[[Measured], Fou
 def main() -> int:
     """Measure, and print."""
     parser = argparse.ArgumentParser(description="The gateway beside nginx and others.")
-    parser.add_argument("cases", nargs="*", choices=[*CASES, []], help="all by default")
+    parser.add_argument("cases", nargs="*", choices=[*CASES, []], help="all but soak by default")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="of one round of one server")
     parser.add_argument("--peers", action="store_true", help="also Portkey and LiteLLM")
-    parser.add_argument("--soak", type=int, default=0, help="requests to watch the memory over")
+    parser.add_argument("--requests", type=int, default=1_000_000, help="of soak")
     options = parser.parse_args()
     if missing := [program for program in ("nginx", "wrk") if shutil.which(program) is None]:
         raise SystemExit(f"not installed: {', '.join(missing)}")
     print(f"Python {sys.version.split()[0]}, {options.rounds} rounds of {options.seconds:g} s")
     with world() as here:
-        for name in options.cases or CASES:
+        for name in options.cases or [name for name in CASES if name != "soak"]:
             CASES[name](here, options)
     return 0
 

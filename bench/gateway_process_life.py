@@ -51,6 +51,7 @@ def spread_over_workers(folder: Path, upstream: int, prompt: str, options: argpa
 def soak(server: Served, ask: Ask, folder: Path, requests: int) -> None:
     """Print the memory after each of the steps to *requests*."""
     print(f"{'requests':>12}{'RSS MB':>10}{'CPU µs a request':>18}")
+    print(f"{0:12}{server.memory():10.1f}")
     done = 0
     step = requests / SAMPLES
     rate = wrk(ask, folder, connections=16, seconds=1).rate
