@@ -255,7 +255,7 @@ complete -c mini-llm -n "__mini_llm_at ' usage'" -s m -l model -x -a '(__mini_ll
 complete -c mini-llm -n "__mini_llm_at ' usage'" -l tool -x -d 'Only this tool'
 complete -c mini-llm -n "__mini_llm_at ' usage'" -l caller -x -d 'Only this member or key of the gateway'
 complete -c mini-llm -n "__mini_llm_at ' usage'" -l credential -x -d 'Only this key of a provider'
-complete -c mini-llm -n "__mini_llm_at ' usage'" -l route -x -d 'Only what was asked for by this name'
+complete -c mini-llm -n "__mini_llm_at ' usage'" -l route -x -d 'Only this route, in the words of `--by route`'
 complete -c mini-llm -n "__mini_llm_at ' usage'" -l payer -x -a 'own wallet local' -d 'Only what this one paid: own (your key), wallet, local'
 complete -c mini-llm -n "__mini_llm_at ' usage'" -l status -x -a 'ok failed partial cancelled unknown' -d 'Only what ended so: ok, failed, partial, cancelled, unknown'
 complete -c mini-llm -n "__mini_llm_at ' usage'" -l unsettled -d 'List attempts whose end nobody told'

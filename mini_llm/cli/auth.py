@@ -12,7 +12,7 @@ from mini_llm.cli.frame import Command, new_app
 from mini_llm.cli.help import examples
 from mini_llm.gateway.tokens import Tokens
 
-app = new_app(help="Show the tokens with which programs ask the gateway")
+app = new_app(epilog=examples("auth token", "auth token --for claude"))
 
 
 @app.callback()
