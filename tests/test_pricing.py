@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -206,4 +206,4 @@ def test_the_cost_is_what_the_data_sets_own_calculator_says(
         provider_id=theirs,
         genai_request_timestamp=NOON,
     )
-    assert cost_nanos(usage, price) == -int(-said.total_price * DOLLAR // 1)
+    assert cost_nanos(usage, price) == (said.total_price * DOLLAR).to_integral_value(ROUND_CEILING)
