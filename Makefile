@@ -16,10 +16,16 @@ help: ## show this
 try: .venv/installed ## a real answer: from a provider whose key is set, else from a small model on this machine
 	@$(BIN)/python scripts/first_answer.py
 
-test: .venv/installed-test ## ruff, mypy and every test; about two minutes
+test: .venv/installed-test ## ruff, mypy and every test; some minutes
 	@$(BIN)/python scripts/local_model.py install || echo "The tests that need a real model are skipped."
 	@$(BIN)/python tests/sdks/install.py || echo "The tests that need an official SDK are skipped."
-	@status=0; $(MAKE) --no-print-directory lint || status=1; $(BIN)/python -m pytest || status=1; exit $$status
+	@status=0; $(MAKE) --no-print-directory lint || status=1; \
+	$(BIN)/python -m pytest; code=$$?; \
+	if [ $$code = 1 ]; then \
+		echo "Once more what failed, alone: a test named here that passes now depends on the machine, and wants mending."; \
+		$(BIN)/python -m pytest --last-failed; code=$$?; \
+	fi; \
+	[ $$code = 0 ] && exit $$status
 
 lint: .venv/installed-test ## ruff and mypy
 	@status=0; \
