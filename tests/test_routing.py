@@ -156,7 +156,8 @@ def test_cost_puts_the_cheapest_first_and_the_unknown_last() -> None:
     )
     assert targets(decision) == ["shed2/m", "lab2/m", "mystery/m"]
     assert decision.choices[0].expected_nanos == 1_500_000
-    assert decision.choices[2].reason == "expected unknown"
+    assert decision.choices[0].reason == "expected $0.0015 for about 1,000 tokens in, 500 out"
+    assert decision.choices[2].reason.startswith("expected unknown for ")
 
 
 def test_latency_puts_the_quickest_first_and_explores_now_and_then() -> None:
@@ -220,7 +221,9 @@ def test_needs_are_read_from_the_request() -> None:
         response_format=ResponseFormat("json_schema", {}),
         max_tokens=50,
     )
-    assert needs_of(request) == Needs(1100, 50, frozenset({"tools", "images", "json_schema"}))
+    needs = needs_of(request)
+    assert needs.conversation
+    assert needs._replace(conversation=0) == Needs(1100, 50, frozenset({"tools", "images", "json_schema"}))
 
 
 def test_a_private_provider_file_routes_like_any_other(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ class Answering(Generic[Content]):
         now = parts.now()
         decision = self._decision = parts.router.decide(call.model, self._needed, now)
         request_id = call.request_id or f"ml-{secrets.token_hex(12)}"
-        self._occasion = Occasion(call, request_id, decision.line())
+        self._occasion = Occasion(call, request_id, decision.line(), self._needs)
         self._answer = Answer(decision, request_id, parts.cost)
         self._ends = now + (call.timeout or decision.timeouts.total)
         self.turns = Turns(parts.router, parts.health, decision, parts.now)

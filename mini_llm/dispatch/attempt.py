@@ -13,7 +13,7 @@ from mini_llm.errors import MiniLLMError, UpstreamError
 from mini_llm.ledger import Entry, Payer, Status
 from mini_llm.meter import Meter
 from mini_llm.providers import WALLET
-from mini_llm.routing import Target, needed
+from mini_llm.routing import Needs, Target, needed
 from mini_llm.translation import Body
 from mini_llm.upstream import Reply, Sending
 
@@ -24,6 +24,7 @@ class Occasion(NamedTuple):
     call: Call[Any]
     request_id: str
     route: str
+    needs: Needs | None = None  # where the decision asked for them
 
 
 class Attempt(Generic[Content]):
@@ -103,6 +104,8 @@ class Attempt(Generic[Content]):
             parts.health.succeed(credential.key, parts.now())
         if not self.meter.told:
             self._estimate(status)
+        elif status == "ok" and self.meter.usage is not None:
+            parts.router.learn(self.turn.choice.target, self.meter.usage, self._occasion.needs, parts.now())
         parts.ledger.append(self._entry(status, code))
 
     def _estimate(self, status: Status) -> None:
@@ -119,7 +122,7 @@ class Attempt(Generic[Content]):
 
     def _entry(self, status: Status, code: str) -> Entry:
         parts, turn, meter = self._parts, self.turn, self.meter
-        call, request_id, route = self._occasion
+        call, request_id, route, _ = self._occasion
         target = turn.choice.target
         free = status == "failed" and meter.usage is None and meter.first_content is None
         return Entry(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -13,15 +13,20 @@ from mini_llm.config import Config
 from mini_llm.errors import MiniLLMError
 from mini_llm.health import Health
 from mini_llm.providers import WALLET, Registry
+from mini_llm.routing import strategies
+from mini_llm.routing.caches import Caches, Holder
+from mini_llm.routing.expectations import EXPECTED_INPUT, EXPECTED_OUTPUT, Expectations, Forecast, forecast
 from mini_llm.routing.names import LONGEST_NAME, Names
 from mini_llm.routing.words import Choice, Credential, Decision, Needed, Needs, Target, needed, needs_of
-from mini_llm.types import Model
+from mini_llm.types import Model, Price, Usage
 
 __all__ = [
+    "EXPECTED_OUTPUT",
     "LONGEST_NAME",
     "Choice",
     "Credential",
     "Decision",
+    "Expectations",
     "Needed",
     "Needs",
     "Router",
@@ -30,18 +35,21 @@ __all__ = [
     "needs_of",
 ]
 
-EXPECTED_OUTPUT = 500
-EXPLORE = 0.05
+FREE = Price(input=0, output=0, cache_read=0, cache_write_5m=0)
 MOST_PLANS = 1024  # names come from callers: what is remembered of them must end
 
 
 class _Plan(NamedTuple):
-    """What a name means while the configuration stands; `usual` is the decision when every target is well and fits."""
+    """What a name means while the configuration stands; `usual` is the decision when every target is well and fits.
+
+    `wallet_waits`: it was not asked for, and stands behind the user's own targets.
+    """
 
     usual: Decision
     limits: tuple[_Limits, ...]
     unlimited: bool
     missing: MiniLLMError | None
+    wallet_waits: bool = False
 
 
 class _Limits(NamedTuple):
@@ -71,12 +79,18 @@ class Router:
         health: Health,
         *,
         draw: Callable[[], float] = random.random,
+        expectations: Expectations | None = None,
+        discount: int = 0,
     ) -> None:
+        """*discount* is what the wallet takes off the prices of its models, in percent."""
         self._config = config
         self._registry = registry
         self._catalogue = catalogue
         self._health = health
         self._draw = draw
+        self._discount = discount
+        self._expectations = expectations or Expectations()
+        self._caches = Caches()
         self._names = Names(config, registry, catalogue)
         self._plans: dict[str, _Plan] = {}
         self._rotations: dict[str, int] = {}
@@ -98,9 +112,21 @@ class Router:
             if not any(limits.problem(needs) for limits in plan.limits):
                 return usual
         needs = needed(needs)
-        choices = [self._weighed(choice, needs, now) for choice in usual.choices]
-        ordered = self._ordered(choices, usual.strategy)
-        return usual._replace(choices=tuple(self._last_resorts_last(ordered, needs)), told="")
+        holder = self._caches.holder(needs.conversation, now)
+        forecasts = {choice.target: self._forecast(choice.target, needs, holder) for choice in usual.choices}
+        choices = [self._weighed(choice, forecasts, now) for choice in usual.choices]
+        fit, others = self._apart(self._ordered(choices, plan, forecasts), needs)
+        if holder is not None and usual.strategy != "priority":
+            fit = strategies.stay(fit, holder, forecasts, by_price=usual.strategy == "cost")
+        return usual._replace(choices=(*fit, *others), told="")
+
+    def learn(self, target: Target, usage: Usage, needs: Needs | None, now: float) -> None:
+        """Take note of what an answer used; *needs* of its request, where they were asked for."""
+        if usage.estimated:
+            return
+        self._expectations.learn(target, usage.output_tokens)
+        if needs is not None and needs.conversation:
+            self._caches.note(needs.conversation, target, usage, self._price(target), now)
 
     def model(self, target: Target) -> Model | None:
         """Return what the catalogue knows of *target*."""
@@ -155,6 +181,7 @@ class Router:
             limits,
             unlimited=not any(limit.window or limit.lacks for limit in limits),
             missing=None if choices else missing,
+            wallet_waits=self._wallet_waits(asked, decision),
         )
         if choices:
             if len(self._plans) >= MOST_PLANS:
@@ -170,66 +197,60 @@ class Router:
                     return False
         return True
 
-    def _weighed(self, choice: Choice, needs: Needs, now: float) -> Choice:
+    def _wallet_waits(self, asked: str, decision: Decision) -> bool:
+        """Tell whether the wallet stands behind the other targets whatever the strategy says."""
+        if decision.strategy == "cost":
+            return self._config.wallet is not None and not self._config.wallet.cost_optimization
+        return decision.strategy != "priority" and not self._names.chosen(asked, WALLET)
+
+    def _weighed(self, choice: Choice, forecasts: Mapping[Target, Forecast], now: float) -> Choice:
         """Return *choice* with its price for this request, and its trouble if none of its keys can be used now."""
         troubles = [
             self._health.trouble(one.key, now) or self._health.resting(one.name, now) for one in choice.credentials
         ]
         trouble = troubles[0] if troubles and all(troubles) else ""
-        return choice._replace(expected_nanos=self._expected(choice.target, needs), trouble=trouble)
+        return choice._replace(expected_nanos=forecasts[choice.target].nanos, trouble=trouble)
 
-    def _expected(self, target: Target, needs: Needs) -> int | None:
+    def _forecast(self, target: Target, needs: Needs, holder: Holder | None) -> Forecast:
+        """Return what this request will come to at *target*."""
+        output = self._expectations.output(target)
+        if needs.max_tokens is not None:
+            output = min(output, needs.max_tokens)
+        cached = holder.tokens if holder is not None and holder.target == target else 0
+        return forecast(self._price(target), needs.input_tokens or EXPECTED_INPUT, output, cached)
+
+    def _price(self, target: Target) -> Price | None:
+        """Return what *target* costs us, None if that is not known."""
         if self._registry.get(target.provider).local:
-            return 0
+            return FREE
         model = self.model(target)
-        if model is None or model.price is None:
-            return None
-        output = EXPECTED_OUTPUT if needs.max_tokens is None else min(needs.max_tokens, EXPECTED_OUTPUT)
-        return pricing.estimate(needs.input_tokens, output, model.price)
+        price = model.price if model else None
+        if price is None or target.provider != WALLET or not self._discount:
+            return price
+        return pricing.discounted(price, self._discount)
 
-    def _ordered(self, choices: list[Choice], strategy: str) -> list[Choice]:
+    def _ordered(self, choices: list[Choice], plan: _Plan, forecasts: Mapping[Target, Forecast]) -> list[Choice]:
         """Put *choices* in the strategy's order, saying why each stands there."""
+        strategy = plan.usual.strategy
+        if strategy == "priority":
+            return choices
+        own = [choice for choice in choices if not plan.wallet_waits or choice.target.provider != WALLET]
+        waiting = [choice._replace(reason="when the others fail") for choice in choices if choice not in own]
+        if not own:
+            own, waiting = choices, []
         if strategy == "cost":
-            return self._by_cost(choices)
+            return strategies.by_cost(own, forecasts) + waiting
         if strategy == "latency":
-            return self._by_latency(choices)
-        if strategy == "balanced":
-            start = int(self._draw() * len(choices)) if choices else 0
-            turned = choices[start:] + choices[:start]
-            return [choice._replace(reason="its turn" if not n else "after it") for n, choice in enumerate(turned)]
-        return choices
-
-    def _by_cost(self, choices: list[Choice]) -> list[Choice]:
-        wallet = self._config.wallet
-        competes = wallet is not None and wallet.cost_optimization
-
-        def rank(choice: Choice) -> tuple[bool, bool, int]:
-            waits = choice.target.provider == WALLET and not competes
-            return waits, choice.expected_nanos is None, choice.expected_nanos or 0
-
-        return [
-            choice._replace(reason=f"expected {pricing.dollars(choice.expected_nanos)}")
-            for choice in sorted(choices, key=rank)
-        ]
-
-    def _by_latency(self, choices: list[Choice]) -> list[Choice]:
-        """Order by seconds to first content; a target nobody measured goes first, a slow one now and then."""
-        timed = [(self._latency(choice), choice) for choice in choices]
-        ranked = sorted(timed, key=lambda pair: -1.0 if pair[0] is None else pair[0])
-        if len(ranked) > 1 and self._draw() < EXPLORE:
-            ranked.insert(0, ranked.pop(1 + int(self._draw() * (len(ranked) - 1))))
-        return [
-            choice._replace(reason="not measured yet" if seconds is None else f"first content after {seconds:.2f} s")
-            for seconds, choice in ranked
-        ]
+            return strategies.by_latency(own, self._latency, self._draw) + waiting
+        return strategies.balanced(own, self._draw) + waiting
 
     def _latency(self, choice: Choice) -> float | None:
         """Return the least that was measured with any of the keys."""
         measured = (self._health.latency(one.key) for one in choice.credentials)
         return min((seconds for seconds in measured if seconds is not None), default=None)
 
-    def _last_resorts_last(self, choices: list[Choice], needs: Needs) -> list[Choice]:
-        """Move targets that cannot hold the request, or are in trouble, behind the others."""
+    def _apart(self, choices: list[Choice], needs: Needs) -> tuple[list[Choice], list[Choice]]:
+        """Part those that may be asked from the others: in trouble, or not able to hold the request."""
         fit: list[Choice] = []
         troubled: list[Choice] = []
         unfit: list[Choice] = []
@@ -241,7 +262,9 @@ class Router:
                 troubled.append(choice._replace(reason=choice.trouble))
             else:
                 fit.append(choice)
-        return fit + troubled + unfit
+        asked = [] if unfit else troubled[-1:]  # dispatch asks the last one left, come what may
+        passed = [one._replace(reason=f"{one.reason}, passed over") for one in troubled[: len(troubled) - len(asked)]]
+        return fit, passed + asked + unfit
 
     def _limits(self, target: Target) -> _Limits:
         model = self.model(target)

@@ -28,6 +28,10 @@ class Names:
             raise UnknownModelError("what was asked for cannot be the name of a model")
         return self._with_wallet(list(dict.fromkeys(self._resolve(name, 0, set()))), route)
 
+    def chosen(self, name: str, provider: str) -> bool:
+        """Tell whether *name* itself stands for a target of *provider*, which was not put behind the others."""
+        return any(target.provider == provider for target in self._resolve(name, 0, set()))
+
     def _resolve(self, name: str, depth: int, seen: set[str]) -> Iterator[Target]:
         """Yield what *name* stands for: an alias's targets, one target, or every provider that has the model.
 

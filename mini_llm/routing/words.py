@@ -10,6 +10,7 @@ from mini_llm.meter import CHARACTERS_A_TOKEN
 from mini_llm.types import Audio, ChatRequest, Document, Image, Reasoning, Text, ToolCall, ToolResult
 
 TOKENS_A_PICTURE = 1000
+WORTH_CACHING = 1024  # tokens of a prompt; providers cache no shorter one
 
 
 class Target(NamedTuple):
@@ -23,11 +24,15 @@ class Target(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """What a request asks of a target. Token counts may be estimates; 0 is unknown."""
+    """What a request asks of a target. Token counts may be estimates; 0 is unknown.
+
+    `conversation` is the same for all turns of one, and 0 where the prompt is too short for any cache.
+    """
 
     input_tokens: int = 0
     max_tokens: int | None = None
     capabilities: frozenset[str] = frozenset()
+    conversation: int = 0
 
 
 # To find out what a large request needs takes longer than to route it: it may be told when it is asked for.
@@ -116,4 +121,16 @@ def needs_of(request: ChatRequest) -> Needs:
                 characters += len(part.data) // 2
             case _:
                 pass
-    return Needs(tokens + characters // CHARACTERS_A_TOKEN, request.max_tokens, frozenset(capabilities))
+    size = tokens - (-characters // CHARACTERS_A_TOKEN)
+    conversation = _conversation(request) if size >= WORTH_CACHING else 0
+    return Needs(size, request.max_tokens, frozenset(capabilities), conversation)
+
+
+def _conversation(request: ChatRequest) -> int:
+    """Return what tells a conversation from others, in this process: how it begins, up to the first user's turn."""
+    begins: list[str] = []
+    for message in request.messages:
+        begins += [part.text for part in message.parts if isinstance(part, Text)]
+        if message.role == "user":
+            break
+    return hash(tuple(begins))
