@@ -6,7 +6,7 @@ The only place where a secret meets a request. Whatever a provider says in an er
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import lru_cache
 from types import TracebackType
@@ -31,7 +31,7 @@ from mini_llm.meter import scattered
 from mini_llm.providers import AUTH, SIGNED, Provider, Registry
 from mini_llm.routing import Target
 from mini_llm.signing import Outgoing, Signers
-from mini_llm.transport import Response, Timeouts, Transport
+from mini_llm.transport import Heading, Response, Timeouts, Transport
 from mini_llm.types import Delta, Json
 
 ERROR_LIMIT = 1 << 20
@@ -44,6 +44,12 @@ REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid", "mistral-correl
 PROOFS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie", "proxy-authorization"})
 
 
+MOST_HEADINGS = 256  # of a provider: a part of them is the caller's
+# What tells requests to a provider apart but for their bodies: model, key, stream, path, headers, type and method.
+_Kind = tuple[str, str, bool, str, tuple[tuple[str, str], ...], str, str]
+NO_HEADING: tuple[None, None] = (None, None)
+
+
 class Request(NamedTuple):
     """What goes out: the body in the target's own dialect, and how long each phase may take.
 
@@ -54,7 +60,7 @@ class Request(NamedTuple):
     body: bytes
     stream: bool
     timeouts: Timeouts
-    headers: Sequence[tuple[str, str]] = ()
+    headers: tuple[tuple[str, str], ...] = ()
     path: str = ""
     content_type: str = "application/json"
     method: str = "POST"
@@ -221,14 +227,30 @@ class Sending:
         return self._credentials.redact(body.decode("latin-1")).encode("latin-1")
 
 
-class _Manner(NamedTuple):
-    """What every request to a provider has in common."""
+class _Manner:
+    """What every request to a provider has in common.
 
-    provider: Provider
-    dialect: TargetDialect
-    origin: str
-    usual: Mapping[str, str]  # headers that a caller's may replace
-    reserved: frozenset[str]  # names of headers that a caller may not set
+    `usual` are headers that a caller's may replace, `reserved` the names of those that a caller may not set. `headings`
+    are kept while the secret in them is the one that would be sent now.
+    """
+
+    __slots__ = ("dialect", "headings", "origin", "provider", "reserved", "usual")
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+        self.dialect = dialects.of_target(provider.dialect)
+        self.origin = origin_of(provider.base_url)
+        self.usual = {"user-agent": USER_AGENT, **self.dialect.HEADERS}
+        self.reserved = PROOFS.union(name.lower() for name in provider.headers)
+        self.headings: dict[_Kind, tuple[Secret | None, Heading]] = {}
+
+    def keep(self, kind: _Kind, secret: Secret | None, heading: Heading) -> None:
+        """Keep *heading* for the next request of its kind, unless that may have another: a signature, a variable."""
+        if self.provider.headers or self.provider.auth in SIGNED:
+            return
+        if kind in self.headings or len(self.headings) >= MOST_HEADINGS:
+            self.headings.clear()  # a secret that is sent no more is not kept either
+        self.headings[kind] = secret, heading
 
 
 class Upstream:
@@ -248,15 +270,14 @@ class Upstream:
         """
         manner = self._manner(self._registry.get(target.provider))
         provider = manner.provider
-        path = _path(provider, manner.dialect, target, request)
-        if path[:1] != "/":  # else it would go on with the host's name, and the key with it
-            raise ConfigError(f"the path {path!r} of {provider.name} must begin with a slash")
-        url = provider.base_url + path.replace("{model}", _in_path(target.model))
         key = self._registry.key_reference(provider) if request.key is None else request.key
-        headers = await self._headers(manner, Outgoing(request.method, url, request.body), request, key)
-        exchange = self._transport.send(
-            request.method, url, headers=headers, body=request.body, timeouts=request.timeouts
-        )
+        kind = (target.model, key, request.stream, request.path, request.headers, request.content_type, request.method)
+        secret = self._credentials.known(key, origin=manner.origin) or await self._secret(manner, key)
+        held, heading = manner.headings.get(kind, NO_HEADING)
+        if heading is None or held is not secret:
+            heading = await self._heading(manner, target, request, secret)
+            manner.keep(kind, secret, heading)
+        exchange = self._transport.send_to(heading, request.body, request.timeouts)
         return Sending(provider, manner.dialect, exchange, self._credentials, key=key)
 
     @asynccontextmanager
@@ -271,7 +292,8 @@ class Upstream:
         url = provider.base_url + path
         key = self._registry.key_reference(provider)
         request = Request(b"", False, timeouts, method="GET")
-        headers = await self._headers(manner, Outgoing("GET", url, b""), request, key)
+        secret = self._credentials.known(key, origin=manner.origin) or await self._secret(manner, key)
+        headers = await self._headers(manner, Outgoing("GET", url, b""), request, secret)
         exchange = self._transport.send("GET", url, headers=headers, timeouts=timeouts)
         async with Sending(provider, manner.dialect, exchange, self._credentials, key=key) as reply:
             return await reply.json()
@@ -280,16 +302,20 @@ class Upstream:
         known = self._manners.get(provider.name)
         if known is not None and known.provider is provider:
             return known
-        dialect = dialects.of_target(provider.dialect)
-        usual = {"user-agent": USER_AGENT, **dialect.HEADERS}
-        reserved = PROOFS.union(name.lower() for name in provider.headers)
-        manner = self._manners[provider.name] = _Manner(
-            provider, dialect, origin_of(provider.base_url), usual, reserved
-        )
+        manner = self._manners[provider.name] = _Manner(provider)
         return manner
 
+    async def _heading(self, manner: _Manner, target: Target, request: Request, secret: Secret | None) -> Heading:
+        provider = manner.provider
+        path = _path(provider, manner.dialect, target, request)
+        if path[:1] != "/":  # else it would go on with the host's name, and the key with it
+            raise ConfigError(f"the path {path!r} of {provider.name} must begin with a slash")
+        url = provider.base_url + path.replace("{model}", _in_path(target.model))
+        headers = await self._headers(manner, Outgoing(request.method, url, request.body), request, secret)
+        return self._transport.heading(request.method, url, headers)
+
     async def _headers(
-        self, manner: _Manner, outgoing: Outgoing, request: Request, key: str
+        self, manner: _Manner, outgoing: Outgoing, request: Request, secret: Secret | None
     ) -> Sequence[tuple[str, str]]:
         """Return the dialect's headers, over them the caller's, then the user's own, then what proves who asks."""
         provider = manner.provider
@@ -300,11 +326,9 @@ class Upstream:
             headers |= {name.lower(): self._filled(name, value) for name, value in provider.headers.items()}
         if provider.auth in SIGNED:
             headers |= await self._signers.headers(provider.auth, outgoing)
-        elif key:
-            origin = manner.origin
-            secret = self._credentials.known(key, origin=origin) or await self._secret(key, origin)
+        elif secret is not None:
             name, template = AUTH[provider.auth]
-            headers[name] = template.format(secret.reveal(origin))
+            headers[name] = template.format(secret.reveal(manner.origin))
         return tuple(headers.items())
 
     def _filled(self, name: str, value: str) -> str:
@@ -315,11 +339,13 @@ class Upstream:
                 self._credentials.hide(word)
         return value
 
-    async def _secret(self, reference: str, origin: str) -> Secret:
-        """Look a secret up; where that may take seconds, beside the loop."""
+    async def _secret(self, manner: _Manner, reference: str) -> Secret | None:
+        """Look a secret up, if there is one to send; where that may take seconds, beside the loop."""
+        if not reference or manner.provider.auth in SIGNED:
+            return None
         if reference.startswith(SLOW_REFERENCES):
-            return await asyncio.to_thread(self._credentials.find, reference, origin=origin)
-        return self._credentials.find(reference, origin=origin)
+            return await asyncio.to_thread(self._credentials.find, reference, origin=manner.origin)
+        return self._credentials.find(reference, origin=manner.origin)
 
 
 def _allowed(headers: Sequence[tuple[str, str]], reserved: frozenset[str]) -> dict[str, str]:

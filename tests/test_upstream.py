@@ -248,3 +248,22 @@ def test_the_providers_name_for_an_answer_is_known_however_it_calls_it(tmp_path:
 
     with Provider(Status(200, {}, headers={name: "up-7"})) as provider:
         assert asyncio.run(send(provider)) == "up-7"
+
+
+def test_what_is_kept_of_a_head_is_no_other_requests(tmp_path: Path) -> None:
+    async def send() -> None:
+        made = world(tmp_path, provider)
+        runtime = made.runtime
+        try:
+            for key, team in ((SECRET, "blue"), (SECRET, "blue"), (SECRET, "red"), ("sk-new-0123456789abcdef", "red")):
+                made.environ["LAB_KEY"] = key
+                request = Request(b"{}", False, QUICK, (("x-team", team),))
+                async with runtime.upstream.open(Target("lab", "m"), request) as reply:
+                    await reply.json()
+        finally:
+            await runtime.close()
+
+    with Provider(Say("Hello"), Say("Hello"), Say("Hello"), Say("Hello")) as provider:
+        asyncio.run(send())
+    assert [seen.headers["x-team"] for seen in provider.seen] == ["blue", "blue", "red", "red"]
+    assert [seen.headers["authorization"][7:13] for seen in provider.seen] == [*["sk-lab"] * 3, "sk-new"]

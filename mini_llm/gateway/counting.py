@@ -91,7 +91,7 @@ def _outbound(request: Request, body: Json, dialect: str, choice: Choice) -> Out
         raw = spliced(raw, model)
     elif dialect != "gemini":
         raw = orjson.dumps(body | {"model": model})
-    headers = [(name, request.headers[name]) for name in FORWARDED.get(dialect, ()) if name in request.headers]
+    headers = tuple((name, request.headers[name]) for name in FORWARDED.get(dialect, ()) if name in request.headers)
     key = choice.credentials[0].reference if choice.credentials else None
     return Outbound(raw, False, PATIENCE, headers, dialects.counting(dialect).PATH, key=key)
 
