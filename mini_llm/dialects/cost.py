@@ -12,6 +12,8 @@ _NANOS = 10**9
 
 def told_cost(usage: Json, body: Json = loose.NOTHING) -> int | None:
     """Return the cost that *usage*, or *body* around it, names, in billionths of a dollar; None if it names none."""
+    if "cost" not in usage and "cost" not in body and "cost_in_usd_ticks" not in usage:
+        return None
     cost = usage.get("cost")
     if isinstance(cost, dict):  # Perplexity
         cost = cost.get("total_cost")

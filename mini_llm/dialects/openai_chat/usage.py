@@ -9,12 +9,14 @@ from mini_llm.types import Json, Usage
 
 def decode_usage(raw: object, body: Json = loose.NOTHING) -> Usage | None:
     """Return the usage that *raw* says; None where it says nothing. *body* is the answer around it."""
-    if not isinstance(raw, dict) or not any(type(raw.get(name)) is int for name in ("prompt_tokens", "total_tokens")):
+    if not isinstance(raw, dict):
+        return None
+    said, summed = raw.get("prompt_tokens"), raw.get("total_tokens")
+    if type(said) is not int and type(summed) is not int:
         return None
     inside = loose.object_of(raw.get("prompt_tokens_details"))
     outside = loose.object_of(raw.get("completion_tokens_details"))
-    prompt, completion = loose.count(raw.get("prompt_tokens")), loose.count(raw.get("completion_tokens"))
-    total = loose.count(raw.get("total_tokens"))
+    prompt, completion, total = loose.count(said), loose.count(raw.get("completion_tokens")), loose.count(summed)
     sound = loose.count(inside.get("audio_tokens"))
     if sound > prompt and total == prompt + completion + sound:
         prompt += sound  # Mistral leaves the sound out of `prompt_tokens`
