@@ -163,7 +163,7 @@ def _sweep(known: Flags, place: tuple[str, ...]) -> None:
 
     for end in range(len(place), 1, -1):
         left = get_value(_again(known), join(place[:end]))
-        if not isinstance(left, Mapping) or left.keys() - {"enforce"}:
+        if isinstance(left, Mapping) and left.keys() - {"enforce"}:
             return
         remove_value(known.paths(), join(place[:end]))
 

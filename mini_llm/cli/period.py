@@ -27,7 +27,9 @@ def period(since: str, until: str, now: float, zone: tzinfo | None) -> Period:
     first = 0.0 if since == "all" else _ends("--since", since or USUAL, today, zone)[0]
     last = FOREVER if until in ("", "all") else _ends("--until", until, today, zone)[1]
     if first >= last:
-        raise UsageError(f"nothing lies between --since {since or USUAL} and --until {until}")
+        raise UsageError(
+            f"nothing lies between --since {since or USUAL} and --until {until}", hint="name an earlier --since"
+        )
     begin = "the beginning" if since == "all" else _said(first, zone)
     return Period(first, last, f"{begin} to {'now' if last == FOREVER else _said(last - 1, zone)}")
 

@@ -49,7 +49,7 @@ def usage(
     tool: Annotated[str | None, _only("this tool")] = None,
     caller: Annotated[str | None, _only("this member or key of the gateway")] = None,
     credential: Annotated[str | None, _only("this key of a provider")] = None,
-    route: Annotated[str | None, _only("what was asked for by this name")] = None,
+    route: Annotated[str | None, _only("this route, in the words of `--by route`")] = None,
     payer: Annotated[str | None, _only("what this one paid: own (your key), wallet, local")] = None,
     status: Annotated[str | None, _only("what ended so: ok, failed, partial, cancelled, unknown")] = None,
     unsettled: Annotated[bool, typer.Option("--unsettled", help="List attempts whose end nobody told")] = False,
