@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mini_llm.catalogue import Catalogue
+from mini_llm.catalogue import FIELDS, Catalogue
 from mini_llm.errors import ConfigError
-from mini_llm.pricing import cost_nanos, dollars, estimate, price_from
-from mini_llm.types import Price, Usage
+from mini_llm.pricing import cost_nanos, discounted, dollars, estimate, price_from, price_id
+from mini_llm.types import Model, Price, Usage
 
 DOLLAR = 10**9
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)  # the snapshot's day, at an hour without a peak price anywhere
@@ -85,6 +85,57 @@ def test_parts_that_exceed_their_whole_never_lower_the_bill() -> None:
 
 def test_a_fee_for_the_call_is_added_even_to_an_empty_answer() -> None:
     assert cost_nanos(Usage(), Price(input=1, output=1, request=12_000_000)) == 12_000_000
+
+
+def test_a_class_of_service_has_its_own_price_and_its_own_tiers() -> None:
+    flex = Price(input=1 * DOLLAR, output=2 * DOLLAR, tiers=((1_001, Price(input=4 * DOLLAR, output=8 * DOLLAR)),))
+    price = PRICE._replace(services=(("flex", flex), ("free", Price(input=0, output=0))))
+    usage = Usage(input_tokens=1_000, output_tokens=10)
+    assert cost_nanos(usage, price) == 3_150_000
+    assert cost_nanos(usage._replace(service_tier="flex"), price) == 1_020_000
+    assert cost_nanos(usage._replace(service_tier="flex", input_tokens=1_001), price) == 4_084_000
+    assert cost_nanos(usage._replace(service_tier="free"), price) == 0
+
+
+@pytest.mark.parametrize("service", ["priority", "provisioned_throughput", "us", "x"])
+def test_a_class_of_service_without_a_known_price_is_unknown_and_never_the_usual_price(service: str) -> None:
+    price = PRICE._replace(services=(("flex", PRICE),))
+    assert cost_nanos(Usage(input_tokens=1, service_tier=service), price) is None
+
+
+def test_pictures_cost_as_text_does_unless_they_have_a_price() -> None:
+    usage = Usage(input_tokens=1_000, input_image_tokens=400)
+    assert cost_nanos(usage, Price(input=1 * DOLLAR)) == 1_000_000
+    assert cost_nanos(usage, Price(input=1 * DOLLAR, input_image=2 * DOLLAR)) == 1_400_000
+
+
+RATES = st.none() | st.integers(0, 100 * DOLLAR)
+PRICES = st.builds(Price, **{field: RATES for field in FIELDS})
+
+
+@given(PRICES, st.integers(0, 100))
+def test_a_discount_takes_as_much_off_every_part_and_rounds_up(price: Price, percent: int) -> None:
+    whole = price._replace(tiers=((9, price),), services=(("flex", price),))
+    less = discounted(whole, percent)
+    for field in FIELDS:
+        before, after = getattr(price, field), getattr(less, field)
+        assert (after is None) == (before is None)
+        assert before is None or after == -(-before * (100 - percent) // 100)
+    assert less.tiers == ((9, discounted(price, percent)),) and less.services == (("flex", discounted(price, percent)),)
+
+
+@given(PRICES, st.builds(Usage, *[st.integers(0, 10**6)] * 2, raw=st.just({}), service_tier=st.just("")))
+def test_more_tokens_never_cost_less(price: Price, usage: Usage) -> None:
+    cost = cost_nanos(usage, price)
+    more = cost_nanos(usage._replace(output_tokens=usage.output_tokens + 1), price)
+    assert cost is None or more is None or cost <= more
+
+
+def test_the_name_of_a_price_says_where_it_is_from_and_for_which_service() -> None:
+    model = Model("lab", "m", price=PRICE, snapshot="2026-11-10@2026-08-21")
+    assert price_id(model, Usage(service_tier="flex"), "2026-11-10") == "2026-11-10@2026-08-21+flex"
+    assert price_id(model, None, "2026-11-10") == "2026-11-10@2026-08-21"
+    assert price_id(None, Usage(), "2026-11-10") == "2026-11-10"
 
 
 def test_an_estimate_knows_no_cache() -> None:
@@ -207,3 +258,28 @@ def test_the_cost_is_what_the_data_sets_own_calculator_says(
         genai_request_timestamp=NOON,
     )
     assert cost_nanos(usage, price) == (said.total_price * DOLLAR).to_integral_value(ROUND_CEILING)
+
+
+@pytest.mark.parametrize("model", ["gpt-5.5", "gpt-5.6-sol", "gpt-4.1", "o3"])
+@pytest.mark.parametrize("service", ["flex", "priority", "batch"])
+@given(counts=st.tuples(COUNTS, COUNTS, COUNTS), days=st.integers(0, 365))
+@settings(max_examples=30, deadline=None)
+def test_another_service_on_another_day_costs_what_the_data_sets_own_calculator_says(
+    model: str, service: str, counts: tuple[int, int, int], days: int
+) -> None:
+    genai_prices = pytest.importorskip("genai_prices")
+    moment = NOON - timedelta(days=days)
+    known = Catalogue.open(now=moment.timestamp).get("openai", model)
+    assert known is not None and known.price is not None
+    if service not in dict(known.price.services):  # not sold then, or not told of
+        return
+    text, read, out = counts
+    said = genai_prices.calc_price(
+        genai_prices.Usage(input_tokens=text + read, cache_read_tokens=read, output_tokens=out),
+        model,
+        provider_id="openai",
+        genai_request_timestamp=moment,
+        price_context={"processing" if service == "batch" else "service_tier": service},
+    )
+    usage = Usage(input_tokens=text + read, cache_read_tokens=read, output_tokens=out, service_tier=service)
+    assert cost_nanos(usage, known.price) == (said.total_price * DOLLAR).to_integral_value(ROUND_CEILING)
