@@ -53,6 +53,10 @@ def with_model(body: bytes, model: str) -> bytes:
 def spliced(body: bytes, model: str) -> bytes:
     """Do what `with_model` does to a *body* that is known to be a JSON object with a name for its model."""
     name = orjson.dumps(model)
+    at = body.find(_KEY)
+    # One candidate is the one we know to exist, unless the key could be spelled with escapes (m is \u006d).
+    if body.find(_KEY, at + 1) < 0 and b"\\u006" not in body and (value := _VALUE.match(body, at + len(_KEY))):
+        return b"%b%b%b" % (body[: value.start(1)], name, body[value.end(1) :])
     pieces = []
     end = 0
     for start, stop in _spans(body):
@@ -62,15 +66,6 @@ def spliced(body: bytes, model: str) -> bytes:
 
 
 def _spans(body: bytes) -> list[tuple[int, int]]:
-    """Return where the values of the top-level `model` stand, in a body that is known to have a string there."""
-    at = body.find(_KEY)
-    # One candidate is the one we know to exist, unless the key could be spelled with escapes (m is \u006d).
-    if body.find(_KEY, at + 1) < 0 and b"\\u006" not in body and (value := _VALUE.match(body, at + len(_KEY))):
-        return [value.span(1)]
-    return _top_level_spans(body)
-
-
-def _top_level_spans(body: bytes) -> list[tuple[int, int]]:
     """Walk every string and bracket of valid JSON, and return the values of `model` at depth one."""
     spans = []
     depth = 0
