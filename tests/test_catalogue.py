@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mini_llm.catalogue import SHIPPED, Catalogue, nanos, newest
+from mini_llm.catalogue import SHIPPED, Catalogue, nanos
 from mini_llm.catalogue.dataset import compact, dump
-from mini_llm.catalogue.update import differences, fetch, parse, refresh
-from mini_llm.errors import ConfigError, DeadlineError, NetworkError, ProtocolError, UsageError
+from mini_llm.errors import ConfigError
 from mini_llm.types import Price
 
 DOLLAR = 10**9
+NOON = datetime(2026, 11, 10, 12, tzinfo=UTC).timestamp
 RAW: list[dict[str, Any]] = [
     {
         "id": "google",
@@ -90,7 +85,11 @@ def test_every_name_the_data_set_gives_a_model_leads_to_the_same_model() -> None
         "bedrock": "aws",
         "azure-deployments": "azure",
     }
-    wire = {"zai": str.lower, "fireworks": lambda id: next(one for one in listed if one.endswith(f"/{id}"))}
+    listed: list[str] = []
+    wire: dict[str, Callable[[str], str]] = {
+        "zai": str.lower,
+        "fireworks": lambda id: next(one for one in listed if one.endswith(f"/{id}")),
+    }
     labels = {"codestral": "codestral-latest", "mistral-medium-3-1": "mistral-medium"}  # no names of the wire
     compared = 0
     for name in known.providers:
@@ -146,6 +145,51 @@ def test_the_providers_of_a_model_are_told_with_the_lenders_last() -> None:
 
 def test_gemini_does_not_claim_what_only_vertex_sells() -> None:
     assert Catalogue.open().get("gemini", "claude-sonnet-4-5") is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "dollars"),
+    [
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "3.3"),  # a tenth more for staying in one region
+        ("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "3.3"),
+        ("anthropic.claude-sonnet-4-5-20250929-v1:0", "3.3"),
+        ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", "3"),
+        ("arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-lite-v1:0", "0.06"),
+        ("claude-sonnet-4-5-20250929", None),  # Bedrock's names begin with a vendor
+        ("claude-3-5-haiku-20241022", None),
+        ("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc", None),
+    ],
+)
+def test_bedrock_is_priced_by_its_own_names(asked: str, dollars: str | None) -> None:
+    model = Catalogue.open().get("bedrock", asked)
+    price = model.price.input if model and model.price else None
+    assert price == (None if dollars is None else int(Decimal(dollars) * DOLLAR))
+
+
+def test_every_model_of_bedrock_is_listed_by_a_name_that_bedrock_takes() -> None:
+    listed = [model.id for model in Catalogue.open().models("bedrock")]
+    assert len(listed) > 100
+    assert not [id for id in listed if id.startswith("regional.") or "." not in id]
+
+
+def test_vertex_and_azures_deployments_are_priced() -> None:
+    known = Catalogue.open()
+    for provider, asked in [
+        ("vertex", "gemini-2.5-flash"),
+        ("vertex-anthropic", "claude-sonnet-4-5@20250929"),
+        ("azure-deployments", "gpt-4.1"),
+    ]:
+        model = known.get(provider, asked)
+        assert model is not None and model.price is not None and model.price.input, provider
+    assert known.get("vertex", "claude-sonnet-4-5") is None
+    assert known.get("vertex-anthropic", "gemini-2.5-flash") is None
+
+
+def test_who_lends_a_model_does_not_sell_it_at_its_makers_other_prices() -> None:
+    known = Catalogue.open(now=NOON)
+    own, lent = known.get("openai", "gpt-4.1"), known.get("azure", "gpt-4.1")
+    assert own is not None and own.price is not None and dict(own.price.services)["priority"].input
+    assert lent is not None and lent.price == own.price._replace(services=())
 
 
 def test_the_nearest_names_are_told() -> None:
@@ -207,6 +251,7 @@ def test_an_empty_price_is_free_only_where_the_name_says_so() -> None:
 @pytest.mark.parametrize(
     ("now", "dollars"),
     [
+        ("2025-12-31T12:00", 1),
         ("2026-06-01T12:00", 2),
         ("2026-06-01T21:59", 2),
         ("2026-06-01T22:00", 9),
@@ -234,158 +279,56 @@ def test_one_model_asked_twice_across_new_year_changes_its_price() -> None:
     assert after is not None and after.price is not None and after.price.input == 1_500_000_000
 
 
+SERVED: list[dict[str, Any]] = [
+    {
+        "id": "openai",
+        "models": [
+            {
+                "id": "served",
+                "match": {"equals": "served"},
+                "prices": [
+                    {"prices": {"input_mtok": 4, "output_mtok": 8, "cache_read_mtok": 1}},
+                    {"constraint": {"start_date": "2026-03-01"}, "prices": {"input_mtok": 2, "output_mtok": 6}},
+                ],
+                "price_variants": [
+                    {"when": {"service_tier": "default"}, "prices": {}},
+                    {"when": {"service_tier": "flex"}, "prices": {"input_mtok": 1}},
+                    {"when": {"service_tier": "flex"}, "prices": {"input_mtok": 9, "output_mtok": 3}},
+                    {
+                        "when": {"processing": "batch"},
+                        "prices": {"output_mtok": 5},
+                        "constraint": {"start_date": "2026-05-01"},
+                    },
+                    {"when": {"route": "elsewhere"}, "prices": {"input_mtok": 7}},
+                    {"when": {"service_tier": "flex", "speed": "fast"}, "prices": {"input_mtok": 7}},
+                ],
+            }
+        ],
+    }
+]
+
+
+@pytest.mark.parametrize(
+    ("now", "usual", "services"),
+    [
+        ("2026-02-28T12:00", (4, 8, 1), {"flex": (1, 3, 1)}),
+        ("2026-03-01T12:00", (2, 6, None), {"flex": (1, 3, None)}),
+        ("2026-05-01T12:00", (2, 6, None), {"flex": (1, 3, None), "batch": (2, 5, None)}),
+    ],
+)
+def test_a_class_of_service_changes_what_it_names_of_the_price_of_the_day(
+    now: str, usual: tuple[int | None, ...], services: dict[str, tuple[int | None, ...]]
+) -> None:
+    model = small(now, SERVED).get("openai", "served")
+    assert model is not None and model.price is not None
+
+    def dollars(price: Price) -> tuple[int | None, ...]:
+        return tuple(rate and rate // DOLLAR for rate in (price.input, price.output, price.cache_read))
+
+    assert dollars(model.price) == usual
+    assert {service: dollars(price) for service, price in model.price.services} == services
+
+
 @given(st.decimals(0, 999_999, places=9, allow_nan=False, allow_infinity=False))
 def test_money_text_is_read_without_a_float(amount: Decimal) -> None:
     assert nanos(format(amount, "f")) == int(amount * DOLLAR)
-
-
-def grown(models: int, dollars: int = 1) -> bytes:
-    """Return a data set as published, with as many models."""
-    listed = [
-        {"id": f"m-{n}", "match": {"equals": f"m-{n}"}, "prices": {"input_mtok": dollars + 0.5}} for n in range(models)
-    ]
-    return json.dumps([{"id": "openai", "name": "OpenAI", "models": listed}]).encode()
-
-
-def test_a_refreshed_catalogue_wins_and_its_changes_are_told(tmp_path: Path) -> None:
-    changes = refresh(grown(2000), tmp_path / "new", today="2026-12-24")
-    assert len(changes) == len([1 for one in changes if one.before]) + 2000
-    known = Catalogue.open(cache=tmp_path / "new")
-    model = known.get("openai", "m-7")
-    assert model is not None and model.price == Price(input=1_500_000_000)
-    assert (known.snapshot, model.snapshot) == ("2026-12-24", "2026-12-24")
-    again = refresh(grown(2000, dollars=3), tmp_path / "new", today="2026-12-25")
-    assert len(again) == 2000
-    assert {(one.before.price.input, one.after.price.input) for one in again} == {(1_500_000_000, 3_500_000_000)}  # type: ignore[union-attr]
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["catalogue.json", "catalogues"]
-
-
-def test_nothing_changes_between_equal_data() -> None:
-    snapshot = newest(None)
-    assert differences(snapshot, snapshot) == ()
-    assert orjson.loads(dump(snapshot)) == snapshot
-
-
-def test_a_data_set_that_shrank_by_half_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ProtocolError, match=r"shrank from \d+ models to 700"):
-        refresh(grown(700), tmp_path, today="2026-12-24")
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"\x00\x01\x02",
-        b"\xff\xfe[\x00]\x00",
-        b"<html>captive portal</html>",
-        b"[" * 100_000,
-        b"null",
-        b"7",
-        b'"openai"',
-        b"{}",
-        b"[1, 2]",
-        b'[{"id": "openai"}]',
-        b'[{"id": "openai", "models": [7]}]',
-        b'[{"id": ["openai"], "models": []}]',
-        b'[{"id": "openai", "models": [{"id": "m", "match": {"equals": "m"}, "prices": {"input_mtok": NaN}}]}]',
-        b'[{"id": "openai", "models": [{"id": "m", "match": {"equals": "m"}, "prices": {"input_mtok": -1}}]}]',
-        b'[{"id": "openai", "models": [{"id": "m", "match": {"equals": "m"}, "prices": {"input_mtok": "1"}}]}]',
-        b'[{"id": "openai", "models": [{"id": "m", "match": {"equals": "m"}, "prices": {"input_mtok": true}}]}]',
-        b'[{"id": "openai", "models": [{"id": "m", "match": {"equals": "m"}, "prices": {"input_mtok": 1e999999}}]}]',
-        b'[{"id": "openai", "models": [{"id": "m", "match": {"regex": "("}, "prices": {"input_mtok": 1}}]}]',
-        b'[{"id": "openai", "models": [{"id": "m", "match": {"equals": "*"}, "prices": {"input_mtok": 1}}]}]',
-        b'[{"id": "openai", "models": [{"id": "m", "match": {"sounds_like": "m"}, "prices": {"input_mtok": 1}}]}]',
-        b'[{"id": "openai", "models": [{"id": "m", "match": {}, "prices": {"input_mtok": 1}}]}]',
-        b'[{"id": "openai", "models": [{"id": 7, "match": {"equals": "m"}, "prices": {"input_mtok": 1}}]}]',
-        b'[{"id": "openai", "models": [{"id": "m", "name": [], "match": {"equals": "m"}, "prices": []}]}]',
-    ],
-)
-def test_nonsense_is_refused_and_the_catalogue_at_hand_stays(data: bytes, tmp_path: Path) -> None:
-    refresh(grown(2000), tmp_path, today="2026-12-24")
-    before = (tmp_path / "catalogue.json").read_bytes()
-    with pytest.raises(ProtocolError):
-        refresh(data, tmp_path, today="2026-12-25")
-    assert (tmp_path / "catalogue.json").read_bytes() == before
-
-
-@pytest.mark.parametrize("kept", [b"", b"\x00", b"{}", b'{"format":1}', b'{"format":99}', b"[]", b"{" * 10_000])
-def test_a_broken_refreshed_file_falls_back_to_the_shipped_one(kept: bytes, tmp_path: Path) -> None:
-    (tmp_path / "catalogue.json").write_bytes(kept)
-    known = Catalogue.open(cache=tmp_path)
-    assert known.get("openai", "gpt-4o") is not None
-
-
-def test_an_older_refreshed_file_loses_to_a_newer_release(tmp_path: Path) -> None:
-    refresh(grown(2000), tmp_path, today="2026-01-01")
-    assert Catalogue.open(cache=tmp_path).snapshot == "2026-11-10"
-
-
-def test_a_decimal_is_never_a_float() -> None:
-    assert parse(b"[0.1, 1]") == [Decimal("0.1"), 1]
-    with pytest.raises(ValueError, match="a price can't be"):
-        small(raw=[{**RAW[1], "models": [{**RAW[1]["models"][0], "prices": {"input_mtok": 0.1}}]}])
-
-
-@contextmanager
-def served(status: int, body: bytes, **headers: str) -> Iterator[str]:
-    """Serve one answer to everything on a real socket."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/data.json"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def test_prices_are_fetched_from_a_server() -> None:
-    with served(200, grown(3)) as url:
-        assert fetch(url) == grown(3)
-
-
-def test_more_prices_than_there_can_be_are_refused() -> None:
-    with served(200, b"x" * (11 << 20)) as url, pytest.raises(ProtocolError, match="more than 10 MiB"):
-        fetch(url)
-
-
-@pytest.mark.parametrize("status", [404, 500])
-def test_a_failure_to_fetch_is_told_with_its_status(status: int) -> None:
-    with served(status, b"") as url, pytest.raises(ProtocolError, match=str(status)):
-        fetch(url)
-
-
-def test_a_redirect_is_not_followed() -> None:
-    with served(302, b"", Location="http://169.254.169.254/") as url, pytest.raises(ProtocolError, match="302"):
-        fetch(url)
-
-
-def test_a_server_that_never_ends_meets_the_deadline() -> None:
-    with served(200, b"x" * 10, **{"Content-Length": "20"}) as url, pytest.raises((NetworkError, DeadlineError)):
-        fetch(url, timeout=0.3)
-
-
-def test_a_server_that_is_not_there_is_told() -> None:
-    with pytest.raises(NetworkError, match=r"can't fetch prices from 127\.0\.0\.1"):
-        fetch("http://127.0.0.1:9/data.json")
-
-
-@pytest.mark.parametrize(
-    "url", ["http://example.com/x", "ftp://example.com/x", "file:///etc/passwd", "x", "http://[::"]
-)
-def test_prices_come_over_https_only(url: str) -> None:
-    with pytest.raises(UsageError):
-        fetch(url)
