@@ -1,6 +1,6 @@
 """The gateway beside nginx, and with --peers beside Portkey and LiteLLM: one run, the same load, CPU from /proc.
 
-    python bench/gateway.py [CASE ...] [--rounds 5] [--seconds 2] [--peers] [--requests 1000000]
+    python bench/gateway.py [CASE ...] [--rounds 5] [--seconds 2] [--events 64] [--peers] [--requests 1000000]
 
 Cases: requests, latency, streams, idle, ready, workers, hardships (all by default), and soak (on request). Linux only;
 needs nginx and wrk (Debian: `apt-get install nginx-light wrk`). nginx is also the upstream, of a JSON answer of 670
@@ -125,8 +125,10 @@ def streamed(here: World, options: argparse.Namespace) -> None:
             Measured("nginx, buffering off", reference, chat(reference.port, "m", "PLAN", stream=True)),
             *_ours(here, "paced/m", "PLAN", stream=True),
         ]
-        rounds = _in_turn(who, options.rounds, lambda one: uvloop.run(streams(one.server, one.ask)))
-    print("\n200 streams at once, begun within 1 s, 64 events each, 20 ms apart; times in ms, least of the rounds")
+        rounds = _in_turn(
+            who, options.rounds, lambda one: uvloop.run(streams(one.server, one.ask, events=options.events))
+        )
+    print(f"\n200 streams at once, begun within 1 s, {options.events} events each, 20 ms apart; times in ms, least")
     print(f"{'':34}{'CPU µs an event':>16}{'x nginx':>9}{'lost':>6}{'late p99':>10}{'latest':>8}", end="")
     print(f"{'first p50':>11}{'p99':>8}{'added p99':>11}")
     best = {name: Figures(*(min(column) for column in zip(*found, strict=True))) for name, found in rounds.items()}
@@ -245,6 +247,7 @@ def main() -> int:
     parser.add_argument("cases", nargs="*", choices=[*CASES, []], help="all but soak by default")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="of one round of one server")
+    parser.add_argument("--events", type=int, default=64, help="of each stream")
     parser.add_argument("--peers", action="store_true", help="also Portkey and LiteLLM")
     parser.add_argument("--requests", type=int, default=1_000_000, help="of soak")
     options = parser.parse_args()
