@@ -35,13 +35,10 @@ def of_turn(call: Call[Any], decision: Decision, turn: Turn, left: float, needs:
         first = FIRST_CONTENT_ALONE if turn.others else limits.total
     recoverable = quick and recovers(call, decision) and turn.number < decision.max_attempts
     first = min(first, left)
-    return Timeouts(
-        connect=min(limits.connect, left),
-        first_byte=first,
-        silence=limits.silence or (SILENCE_WITH_RECOVERY if recoverable else SILENCE),
-        total=left if call.timeout or not call.stream else max(left, limits.stream),
-        content=first,
-    )
+    connect = min(limits.connect, left)
+    silence = limits.silence or (SILENCE_WITH_RECOVERY if recoverable else SILENCE)
+    total = left if call.timeout or not call.stream else max(left, limits.stream)
+    return Timeouts(connect, first, silence, total, first)
 
 
 def recovers(call: Call[Any], decision: Decision) -> bool:

@@ -32,14 +32,13 @@ async def read(reply: Reply) -> bytes | Flow:
     """Return an answer's body if it is small; its beginning and the rest if it is not."""
     parts: list[bytes] = []
     size = 0
-    chunks = reply.chunks()
-    async for chunk in chunks:
+    while chunk := await reply.response.next():
         parts.append(chunk)
         size += len(chunk)
         if size > HELD:
             tail = bytearray(b"".join(parts)[-TAIL:])
-            return Flow(b"".join(parts), _watched(chunks, tail), tail)
-    return b"".join(parts)
+            return Flow(b"".join(parts), _watched(reply.chunks(), tail), tail)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def send(

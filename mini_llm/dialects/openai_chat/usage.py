@@ -35,19 +35,24 @@ def decode_usage(raw: object, body: Json = loose.NOTHING) -> Usage | None:
     hidden = max(total - prompt - completion, 0) if completion else 0
     if reasoning > completion + hidden:  # Vercel's gateway leaves it out of the total as well, and charges it
         hidden = reasoning
+    pictures, spoken = loose.count(inside.get("image_tokens")), loose.count(outside.get("audio_tokens"))
+    thought = reasoning if reasoning > hidden else hidden
+    cost, tier = told_cost(raw, body), tiers.paid(body.get("service_tier"))
+    # By place, for every answer has one: by name it would take twice the time.
     return Usage(
-        input_tokens=prompt,
-        output_tokens=completion + hidden,
-        cache_read_tokens=read,
-        cache_write_5m_tokens=written - long,
-        cache_write_1h_tokens=long,
-        input_audio_tokens=sound,
-        input_image_tokens=loose.count(inside.get("image_tokens")),
-        reasoning_tokens=max(reasoning, hidden),
-        output_audio_tokens=loose.count(outside.get("audio_tokens")),
-        cost_nanos=told_cost(raw, body),
-        raw=raw,
-        service_tier=tiers.paid(body.get("service_tier")),
+        prompt,
+        completion + hidden,
+        read,
+        written - long,
+        long,
+        sound,
+        pictures,
+        thought,
+        spoken,
+        cost,
+        False,
+        raw,
+        tier,
     )
 
 
