@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from mini_llm.catalogue import Catalogue
 from mini_llm.config import Loaded, Paths
 from mini_llm.credentials import Credentials
 from mini_llm.dispatch import Dispatch
+from mini_llm.errors import LedgerError
 from mini_llm.health import Health
 from mini_llm.health.file import HealthFile
 from mini_llm.ledger import Ledger, open_sqlite
@@ -20,7 +22,7 @@ from mini_llm.ledger.budgets import Budgets, limit_of
 from mini_llm.ledger.windows import zone_named
 from mini_llm.memory import Memory
 from mini_llm.providers import Registry
-from mini_llm.routing import Decision, Needs, Router
+from mini_llm.routing import Caches, Decision, Expectations, Needs, Router, Target
 from mini_llm.signing import Signers, World
 from mini_llm.transport import Resolve, Transport
 from mini_llm.upstream import Upstream
@@ -28,7 +30,10 @@ from mini_llm.upstream import Upstream
 LEDGER_FILE = "ledger.db"
 HEALTH_FILE = "health.json"
 # Parts that outlive a reload.
-SHARED = ("credentials", "health", "health_file", "ledger", "memory", "signers", "transport")
+SHARED = (
+    *("caches", "credentials", "expectations", "health", "health_file", "ledger", "memory", "signers", "transport"),
+)
+LEARN_SECONDS = 30 * 86_400  # older answers tell little of what a model says now
 
 
 class Runtime:
@@ -121,7 +126,21 @@ class Runtime:
     @cached_property
     def router(self) -> Router:
         """What turns a name into targets."""
-        return Router(self.loaded.config, self.registry, self.catalogue, self.health)
+        return Router(
+            *(self.loaded.config, self.registry, self.catalogue, self.health),
+            expectations=self.expectations,
+            caches=self.caches,
+        )
+
+    @cached_property
+    def expectations(self) -> Expectations:
+        """How long the answers of each target are. The ledger is read where a price decides, not before."""
+        return Expectations(self._answers_before)
+
+    @cached_property
+    def caches(self) -> Caches:
+        """Which target has a conversation in its prompt cache."""
+        return Caches()
 
     @cached_property
     def transport(self) -> Transport:
@@ -161,6 +180,18 @@ class Runtime:
         for name in shared:
             new.__dict__[name] = getattr(self, name)
         return new
+
+    def _answers_before(self) -> Iterator[tuple[Target, int, int]]:
+        """Yield each configured target's answers of late, and their tokens; nothing where there is no ledger yet."""
+        if not (self.loaded.paths.data / LEDGER_FILE).exists():
+            return
+        since = time.time() - LEARN_SECONDS
+        wallet = self.registry.wallet()
+        for provider in (*self.registry.configured(), *((wallet,) if wallet else ())):
+            only = {"provider": provider.name, "status": "ok"}
+            with suppress(LedgerError):  # the guesses stay
+                for row in self.ledger.usage("model", since=since, only=only):
+                    yield Target(provider.name, row.name), row.output_tokens, row.attempts
 
     async def close(self) -> None:
         """Close connections and write what the ledger still holds. Raises LedgerError if rows were lost."""

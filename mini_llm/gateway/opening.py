@@ -119,6 +119,7 @@ async def _life(
     for sock in opened.sockets:
         sock.listen(BACKLOG)
     watching = [asyncio.create_task(reload.watch()), asyncio.create_task(_look_around(service, overseer))]
+    watching.append(asyncio.create_task(asyncio.to_thread(runtime.expectations.begin)))
     try:
         await service.run(ready)
     finally:

@@ -23,6 +23,7 @@ from mini_llm.types import Model, Price, Usage
 __all__ = [
     "EXPECTED_OUTPUT",
     "LONGEST_NAME",
+    "Caches",
     "Choice",
     "Credential",
     "Decision",
@@ -80,6 +81,7 @@ class Router:
         *,
         draw: Callable[[], float] = random.random,
         expectations: Expectations | None = None,
+        caches: Caches | None = None,
         discount: int = 0,
     ) -> None:
         """*discount* is what the wallet takes off the prices of its models, in percent."""
@@ -90,7 +92,7 @@ class Router:
         self._draw = draw
         self._discount = discount
         self._expectations = expectations or Expectations()
-        self._caches = Caches()
+        self._caches = caches or Caches()
         self._names = Names(config, registry, catalogue)
         self._plans: dict[str, _Plan] = {}
         self._rotations: dict[str, int] = {}
@@ -111,6 +113,8 @@ class Router:
             needs = needs()
             if not any(limits.problem(needs) for limits in plan.limits):
                 return usual
+        if usual.strategy == "cost" and len(usual.choices) > 1:
+            self._expectations.begin()
         needs = needed(needs)
         holder = self._caches.holder(needs.conversation, now)
         forecasts = {choice.target: self._forecast(choice.target, needs, holder) for choice in usual.choices}
@@ -256,15 +260,16 @@ class Router:
         unfit: list[Choice] = []
         for choice in choices:
             lack = self._limits(choice.target).problem(needs)
-            if lack:
-                unfit.append(choice._replace(reason=lack))
-            elif choice.trouble:
-                troubled.append(choice._replace(reason=choice.trouble))
-            else:
+            if not lack and not choice.trouble:
                 fit.append(choice)
-        asked = [] if unfit else troubled[-1:]  # dispatch asks the last one left, come what may
-        passed = [one._replace(reason=f"{one.reason}, passed over") for one in troubled[: len(troubled) - len(asked)]]
-        return fit, passed + asked + unfit
+                continue
+            reason = "; ".join(filter(None, (lack, choice.trouble)))
+            (unfit if lack else troubled).append(choice._replace(reason=reason))
+        others = troubled + unfit
+        for place, choice in enumerate(others[:-1]):  # dispatch asks the last one left, come what may
+            if choice.trouble:
+                others[place] = choice._replace(reason=f"{choice.reason}, passed over")
+        return fit, others
 
     def _limits(self, target: Target) -> _Limits:
         model = self.model(target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from mini_llm import pricing
@@ -40,10 +41,20 @@ def forecast(price: Price | None, input_tokens: int, output_tokens: int, cached:
 
 
 class Expectations:
-    """The mean length of each target's answers, a guess at first."""
+    """The mean length of each target's answers, a guess at first.
 
-    def __init__(self) -> None:
+    *seen* tells of answers before, as (target, tokens, answers); it is asked once, where a price decides.
+    """
+
+    def __init__(self, seen: Callable[[], Iterable[tuple[Target, int, int]]] | None = None) -> None:
+        self._before = seen
         self._seen: dict[Target, tuple[int, int]] = {}
+
+    def begin(self) -> None:
+        """Take note of the answers before, unless that was done."""
+        before, self._before = self._before, None
+        for target, tokens, answers in list(before()) if before else ():
+            self.learn(target, tokens, answers)
 
     def output(self, target: Target) -> int:
         """Return how many tokens *target* will answer with."""
