@@ -33,20 +33,13 @@ def call(
     body_within: Callable[[Provider, Target, int], Body | Awaitable[Body]] | None = None,
 ) -> Call[Content]:
     """Return the call for what *exchange* says is asked."""
+    headers = request.headers
+    timeout = seconds(headers.get("x-mini-llm-timeout", ""))
+    retried = headers.get("x-stainless-retry-count", "0") != "0"
     return Call(
-        model=names.checked(exchange.model, runtime),
-        needs=needs,
-        stream=exchange.stream,
-        body_for=body_for,
-        receive=receive,
-        request_id=exchange.id,
-        tool=exchange.tool,
-        timeout=seconds(request.headers.get("x-mini-llm-timeout", "")),
-        retried=request.headers.get("x-stainless-retry-count", "0") != "0",
-        caller=exchange.caller,
-        recovery=recovery,
-        body_within=body_within,
-    )
+        names.checked(exchange.model, runtime), needs, exchange.stream, body_for, receive,
+        exchange.id, exchange.tool, timeout, retried, exchange.caller, recovery, body_within,
+    )  # fmt: skip
 
 
 def note(exchange: Exchange, answer: Answer[Any]) -> None:
