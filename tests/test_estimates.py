@@ -205,3 +205,19 @@ def test_what_was_told_at_the_end_of_an_answer_is_never_touched(tokens: int, tex
     assert meter.told
     meter.estimate(5)
     assert meter.usage == usage
+
+
+def test_an_answer_of_another_class_of_service_is_not_priced_as_the_usual_one(tmp_path: Path) -> None:
+    message = {"role": "assistant", "content": "Hello"}
+    body = {
+        "id": "x",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8},
+        "service_tier": "priority",
+    }
+    with Provider(Bytes(json.dumps(body).encode())) as provider:
+        world = priced(tmp_path, provider)
+        assert world.ask(PROMPT).cost_nanos is None
+        assert used(world) == [("ok", 7, 1, 0, None)]
+        (row,) = world.rows()
+        assert row["price_snapshot"].startswith("config-") and row["price_snapshot"].endswith("+priority")
