@@ -29,8 +29,8 @@ def gauge(part: int, whole: int, room: int) -> str:
 
 def room_beside(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     """Return how many cells a terminal has left beside these columns; less than none if they do not fit."""
-    widths = (max(len(cell) for cell in cells) for cells in zip(columns, *rows, strict=True))
-    return get_terminal_size().columns - sum(width + GAP for width in widths if width)
+    shown = (cells for cells in zip(columns, *rows, strict=True) if any(cells[1:]))
+    return get_terminal_size().columns - sum(max(map(len, cells)) + GAP for cells in shown)
 
 
 def _bar(part: int, whole: int, room: int) -> str:

@@ -106,7 +106,7 @@ def table(
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=bold)
     for position, column in enumerate(columns):
         right = column in numbers
-        grid.add_column(column, overflow="fold", no_wrap=position == 0 or right, justify="right" if right else "left")
+        grid.add_column(column, overflow="fold", no_wrap=position == 0, justify="right" if right else "left")
     for row in rows:
         grid.add_row(*(Text(clean(cell)) for cell in row))
     Console(file=sys.stdout, no_color=not color, highlight=False).print(grid)

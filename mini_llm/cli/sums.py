@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
@@ -17,7 +17,7 @@ from mini_llm.ledger.entries import UsageRow
 from mini_llm.ledger.windows import FOREVER
 
 COLUMNS = ("REQUESTS", "ATTEMPTS", "IN", "OUT", "COST")
-NARROWEST = 16  # characters of a name that are left in any case
+NARROW, NARROWEST = 16, 8  # characters left of a name before figures are told shorter, and in any case
 FORMULA = ("=", "+", "-", "@")
 
 
@@ -25,19 +25,15 @@ def table(known: Flags, rows: Sequence[UsageRow], by: str, period: Period) -> No
     """Write one line a group; on a terminal also their total, and bars."""
     columns, total = (by.upper(), *COLUMNS), _total(rows)
     notes = _notes(total)
-    if not output.is_terminal(sys.stdout):
-        output.table(columns, [_cells(row, "") for row in rows])
-    else:
+    if output.is_terminal(sys.stdout):
         known.say_dim(f"{period.words}\n")
-        cells = [_cells(row, ",") for row in (*rows, total)]
-        if all(row.requests == row.attempts for row in rows):  # nothing was tried twice: one column is enough
-            cells = [[*row[:2], "", *row[3:]] for row in cells]
-        cells = _fitted(columns, cells)
+        cells = _fitted(columns, [*rows, total])
         bars = [*chart.bars(_weights(rows), chart.room_beside(columns, cells)), ""]
-        lines = [[*row, bar] for row, bar in zip(cells, bars, strict=True)]
-        last = lines.pop()
+        *lines, last = [[*row, bar] for row, bar in zip(cells, bars, strict=True)]
         output.table((*columns, ""), lines, color=known.colour(), numbers=COLUMNS, total=last if len(lines) > 1 else ())
         notes = ["", *notes] if notes else []
+    else:
+        output.table(columns, [_cells(row, str) for row in rows])
     for note in notes:
         known.say_dim(note)
 
@@ -78,16 +74,16 @@ def _figures(row: UsageRow) -> dict[str, int | None]:
     return {**dict(zip(row._fields[1:], row[1:], strict=True)), "cost_nanos": _cost(row)}
 
 
-def _cells(row: UsageRow, comma: str) -> list[str]:
+def _cells(row: UsageRow, written: Callable[[int], str]) -> list[str]:
     """Return what a line says: ~ before what is partly estimated, + behind what is partly unknown."""
     cost, guess = _cost(row), "~" if row.estimated else ""
     more = "+" if row.unpriced and cost is not None else ""
     return [
         output.clean(row.name) or "(none)",
-        f"{row.requests:{comma}}",
-        f"{row.attempts:{comma}}",
-        f"{guess}{row.input_tokens:{comma}}",
-        f"{guess}{row.output_tokens:{comma}}",
+        written(row.requests),
+        written(row.attempts),
+        f"{guess}{written(row.input_tokens)}",
+        f"{guess}{written(row.output_tokens)}",
         f"{guess if cost else ''}{pricing.dollars(cost)}{more}",
     ]
 
@@ -104,11 +100,30 @@ def _notes(total: UsageRow) -> list[str]:
     return found
 
 
-def _fitted(columns: Sequence[str], cells: list[list[str]]) -> list[list[str]]:
-    """Shorten names in their middle where the figures would not fit beside them."""
-    longest = max(len(row[0]) for row in cells)
-    width = max(longest + min(0, chart.room_beside(columns, cells)), NARROWEST)
-    return [[_shortened(row[0], width), *row[1:]] for row in cells]
+def _fitted(columns: Sequence[str], rows: Sequence[UsageRow]) -> list[list[str]]:
+    """Return the cells as a terminal has room for them: no figure is cut, but told shorter; names, in their middle."""
+    retried = any(row.requests != row.attempts for row in rows)
+    for attempts, written in ((retried, _grouped), (False, _grouped), (False, _short)):
+        cells = [_cells(row, written) for row in rows]
+        cells = cells if attempts else [[*row[:2], "", *row[3:]] for row in cells]
+        longest = max(len(row[0]) for row in cells)
+        width = longest + min(0, chart.room_beside(columns, cells))
+        if width >= min(longest, NARROW):
+            break
+    return [[_shortened(row[0], max(width, NARROWEST)), *row[1:]] for row in cells]
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}"
+
+
+def _short(number: int) -> str:
+    """Return a count in three or four characters and its unit."""
+    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            whole, tenth = divmod(number * 10 // size, 10)
+            return f"{whole:,}{unit}" if whole >= 100 else f"{whole}.{tenth}{unit}"
+    return str(number)
 
 
 def _shortened(name: str, width: int) -> str:
