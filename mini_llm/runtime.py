@@ -21,7 +21,7 @@ from mini_llm.ledger import Ledger, open_sqlite
 from mini_llm.ledger.budgets import Budgets, limit_of
 from mini_llm.ledger.windows import zone_named
 from mini_llm.memory import Memory
-from mini_llm.providers import Registry
+from mini_llm.providers import WALLET, Registry
 from mini_llm.routing import Caches, Decision, Expectations, Needs, Router, Target
 from mini_llm.signing import Signers, World
 from mini_llm.transport import Resolve, Transport
@@ -33,7 +33,7 @@ HEALTH_FILE = "health.json"
 SHARED = (
     *("caches", "credentials", "expectations", "health", "health_file", "ledger", "memory", "signers", "transport"),
 )
-LEARN_SECONDS = 30 * 86_400  # older answers tell little of what a model says now
+LEARN_SECONDS = 7 * 86_400  # older answers tell little of what a model says now
 
 
 class Runtime:
@@ -186,12 +186,10 @@ class Runtime:
         if not (self.loaded.paths.data / LEDGER_FILE).exists():
             return
         since = time.time() - LEARN_SECONDS
-        wallet = self.registry.wallet()
-        for provider in (*self.registry.configured(), *((wallet,) if wallet else ())):
-            only = {"provider": provider.name, "status": "ok"}
+        for provider in dict.fromkeys([*(one.name for one in self.registry.configured()), WALLET]):
             with suppress(LedgerError):  # the guesses stay
-                for row in self.ledger.usage("model", since=since, only=only):
-                    yield Target(provider.name, row.name), row.output_tokens, row.attempts
+                for row in self.ledger.usage("model", since=since, only={"provider": provider, "status": "ok"}):
+                    yield Target(provider, row.name), row.output_tokens, row.attempts
 
     async def close(self) -> None:
         """Close connections and write what the ledger still holds. Raises LedgerError if rows were lost."""
