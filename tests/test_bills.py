@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -157,3 +158,25 @@ def test_what_providers_say_that_they_charged_is_what_we_work_out() -> None:
         tokens = priced(seller, sold, usage, moment)
         assert tokens is not None and tokens + fee == cost, name
     assert compared >= 20
+
+
+@pytest.mark.parametrize(
+    ("dialect", "answer", "service"),
+    [
+        ("openai_chat", {"usage": {"prompt_tokens": 1}, "service_tier": "default"}, ""),
+        ("openai_chat", {"usage": {"prompt_tokens": 1}, "service_tier": "flex"}, "flex"),
+        ("openai_chat", {"usage": {"prompt_tokens": 1}, "service_tier": "on_demand"}, ""),
+        ("openai_chat", {"usage": {"prompt_tokens": 1}, "service_tier": 7}, ""),
+        ("openai_chat", {"usage": {"prompt_tokens": 1}, "service_tier": "+@ " * 99}, "other"),
+        ("openai_responses", {"usage": {"input_tokens": 1}, "service_tier": "priority"}, "priority"),
+        ("anthropic_messages", {"usage": {"input_tokens": 1, "service_tier": "batch"}}, "batch"),
+        ("anthropic_messages", {"usage": {"input_tokens": 1, "service_tier": "standard", "speed": "fast"}}, "fast"),
+        ("anthropic_messages", {"usage": {"input_tokens": 1, "inference_geo": "us"}}, "us"),
+        ("gemini", {"usageMetadata": {"promptTokenCount": 1, "serviceTier": "standard"}}, ""),
+        ("gemini", {"usageMetadata": {"promptTokenCount": 1, "trafficType": "ON_DEMAND_PRIORITY"}}, "priority"),
+        ("gemini", {"usageMetadata": {"promptTokenCount": 1, "trafficType": "TRAFFIC_TYPE_UNSPECIFIED"}}, ""),
+    ],
+)
+def test_the_answer_says_which_class_of_service_is_paid(dialect: str, answer: dict[str, Any], service: str) -> None:
+    usage = dialects.get(dialect).used(answer)
+    assert usage is not None and usage.service_tier == service
