@@ -104,7 +104,7 @@ class Turns:
     def _turn(self, choice: Choice, credential: Credential) -> Turn:
         self.number += 1
         self._router.rotate(choice, credential)
-        others = self._any_well(self._left)
+        others = bool(self._left) and self._any_well(self._left)
         return Turn(self.number, choice, credential, others, probe=self._begin(credential))
 
     def _begin(self, credential: Credential) -> bool:

@@ -237,11 +237,9 @@ class Connection(asyncio.Protocol):
         if request is None:
             return
         request.body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        wire = Wire(
-            chunked=self._parser.get_http_version() != "1.0",
-            bodiless=request.method == "HEAD",
-            keep_alive=self._parser.should_keep_alive() and not self._server.draining,
-        )
+        chunked = self._parser.get_http_version() != "1.0"
+        keep_alive = self._parser.should_keep_alive() and not self._server.draining
+        wire = Wire(chunked, request.method == "HEAD", keep_alive)
         self._begin()
         if self._responder is None:
             self._serve(request, wire)

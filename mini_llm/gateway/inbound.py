@@ -73,7 +73,7 @@ class Inbound:
         options = self.body.get("stream_options") if asks else None
         if (
             options is not None
-            or any(name in self.body for name in provider.drop)
+            or (provider.drop and any(name in self.body for name in provider.drop))
             or provider.rename
             or provider.defaults
         ):
