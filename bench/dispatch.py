@@ -67,6 +67,12 @@ class StubTransport:
     def send(self, method: str, url: str, **options: Any) -> StubExchange:
         return self._exchange
 
+    def heading(self, method: str, url: str, headers: Any = ()) -> None:
+        """Nothing is sent, so it has no head."""
+
+    def send_to(self, heading: None, body: bytes, timeouts: Any) -> StubExchange:
+        return self._exchange
+
 
 class NoLedger:
     """Counts rows, keeps none."""

@@ -93,6 +93,8 @@ class Router:
         self._discount = discount
         self._expectations = expectations or Expectations()
         self._caches = caches or Caches()
+        orders = {config.routing.strategy, *(route.strategy for route in config.aliases.values())}
+        self._learns = not orders <= {"", "priority"}  # who wrote down the order of all pays nothing for knowing more
         self._names = Names(config, registry, catalogue)
         self._plans: dict[str, _Plan] = {}
         self._rotations: dict[str, int] = {}
@@ -126,7 +128,7 @@ class Router:
 
     def learn(self, target: Target, usage: Usage, needs: Needs | None, now: float) -> None:
         """Take note of what an answer used; *needs* of its request, where they were asked for."""
-        if usage.estimated:
+        if usage.estimated or not self._learns:
             return
         self._expectations.learn(target, usage.output_tokens)
         if needs is not None and needs.conversation:
