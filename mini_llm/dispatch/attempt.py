@@ -104,7 +104,7 @@ class Attempt(Generic[Content]):
             parts.health.succeed(credential.key, parts.now())
         if not self.meter.told:
             self._estimate(status)
-        elif status == "ok" and self.meter.usage is not None:
+        elif parts.router.learns and status == "ok" and self.meter.usage is not None:
             parts.router.learn(self.turn.choice.target, self.meter.usage, self._occasion.needs, parts.now())
         parts.ledger.append(self._entry(status, code))
 

@@ -70,7 +70,10 @@ class _Limits(NamedTuple):
 
 
 class Router:
-    """Decide, from what the user set and how the targets fare. What a name means is worked out once."""
+    """Decide, from what the user set and how the targets fare. What a name means is worked out once.
+
+    `learns`: what answers used may change an order, and is to be told.
+    """
 
     def __init__(
         self,
@@ -94,7 +97,7 @@ class Router:
         self._expectations = expectations or Expectations()
         self._caches = caches or Caches()
         orders = {config.routing.strategy, *(route.strategy for route in config.aliases.values())}
-        self._learns = not orders <= {"", "priority"}  # who wrote down the order of all pays nothing for knowing more
+        self.learns = not orders <= {"", "priority"}  # who wrote down the order of all pays nothing for knowing more
         self._names = Names(config, registry, catalogue)
         self._plans: dict[str, _Plan] = {}
         self._rotations: dict[str, int] = {}
@@ -128,7 +131,7 @@ class Router:
 
     def learn(self, target: Target, usage: Usage, needs: Needs | None, now: float) -> None:
         """Take note of what an answer used; *needs* of its request, where they were asked for."""
-        if usage.estimated or not self._learns:
+        if usage.estimated:
             return
         self._expectations.learn(target, usage.output_tokens)
         if needs is not None and needs.conversation:
