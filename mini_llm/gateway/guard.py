@@ -6,8 +6,10 @@ Each check stands alone: none is left out because another one passed.
 from __future__ import annotations
 
 import hmac
+import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
@@ -31,6 +33,7 @@ LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 HOST = re.compile(r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json")
 LONGEST_CHAIN = 2048
+LOOK_SECONDS = 0.2  # between two looks for tokens that were made meanwhile
 
 
 class GuardError(MiniLLMError):
@@ -60,7 +63,8 @@ class Guard:
     """Let in what names one of *hosts* and carries a token whose SHA-256 is in *tokens*.
 
     *origins* are the web pages that may ask. *proxies* are the networks whose word on a client's address counts; with
-    them set, nobody from elsewhere may come in without TLS.
+    them set, nobody from elsewhere may come in without TLS. *newcomers* looks up the tokens anew: one that was made a
+    moment ago is good at once.
     """
 
     def __init__(
@@ -70,9 +74,14 @@ class Guard:
         *,
         origins: Collection[str] = (),
         proxies: Networks = (),
+        newcomers: Callable[[], Mapping[bytes, Caller]] = dict,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._hosts = frozenset(hosts)
         self._tokens = tuple(tokens.items())
+        self._newcomers = newcomers
+        self._now = now
+        self._looked = -math.inf
         self._origins = frozenset(origins)
         self._proxies = tuple(proxies)
 
@@ -100,7 +109,8 @@ class Guard:
             return NOBODY
         if request.query:
             _check_query(request.query)
-        caller = self._known(_token(request))
+        token = _token(request)
+        caller = self._known(token) or self._newcomer(token)
         if caller is None:
             raise GuardError(
                 401,
@@ -149,6 +159,20 @@ class Guard:
             if hmac.compare_digest(known, asked):
                 found = caller
         return found
+
+    def _newcomer(self, token: str) -> Caller | None:
+        """Return who *token* stands for if it was made since we looked. Who guesses makes us look now and then only."""
+        now = self._now()
+        if not SHAPE.fullmatch(token) or now - self._looked < LOOK_SECONDS:
+            return None
+        self._looked = now
+        try:
+            found = self._newcomers()
+        except MiniLLMError:  # a token file that is none; the reload tells of it
+            return None
+        known = dict(self._tokens)
+        self._tokens += tuple((digest, caller) for digest, caller in found.items() if digest not in known)
+        return self._known(token)
 
 
 def _token(request: Request) -> str:

@@ -53,13 +53,16 @@ def guard_of(runtime: Runtime, place: Place) -> Guard:
     """Return who lets in whom, by *runtime*'s settings. Raises ConfigError or CredentialError."""
     settings = runtime.loaded.config.gateway
     names = [*settings.hosts, *([place.host] if place.host not in WILDCARDS else [])]
-    tokens = Tokens(runtime.loaded.paths.home).callers()
+    files = Tokens(runtime.loaded.paths.home)
+    tokens = files.callers()
     for reference in {place.key, settings.api_key} - {""}:
         key = runtime.credentials.find(reference, origin=KEY_ORIGIN).reveal(KEY_ORIGIN)
         if not SHAPE.fullmatch(key):
             raise CredentialError("the gateway's key is too short: at least 16 characters without a blank")
         tokens.setdefault(digest(key), OWN_KEY)
-    return Guard(hosts(place.port, names), tokens, origins=settings.origins, proxies=place.proxies)
+    return Guard(
+        hosts(place.port, names), tokens, origins=settings.origins, proxies=place.proxies, newcomers=files.callers
+    )
 
 
 def run(life: Coroutine[None, None, None]) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from mini_llm.gateway.tokens import Tokens
 from tests.gateway.running import InThread, running
 from tests.upstream import Bytes, Call, Provider, Say, Status, Step
 
@@ -298,3 +299,13 @@ def test_a_wrong_method_and_a_missing_token_say_what_would_do(tmp_path: Path) ->
     assert (wrong.status, wrong.headers["allow"]) == (405, "GET")
     assert (unknown.status, unknown.headers["www-authenticate"]) == (401, "Bearer")
     assert astray.status == 404 and "/v1/chat/completions is what you want" in astray.json["error"]["message"]
+
+
+def test_a_tools_token_is_good_as_soon_as_it_is_made(tmp_path: Path) -> None:
+    with gateway(tmp_path, Say()) as (ours, _):
+        assert ask(ours, CHAT, ASKED).status == 200
+        token = Tokens(ours.world.home).create("codex")
+        told = ask(ours, CHAT, ASKED, {"authorization": f"Bearer {token}"})
+        assert told.status == 200, told.body
+        assert ours.rows(2)[1]["tool"] == "codex"
+        assert ask(ours, CHAT, ASKED, {"authorization": "Bearer ml-nobody-has-made-this-one"}).status == 401
