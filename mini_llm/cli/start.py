@@ -29,8 +29,13 @@ EXAMPLES = examples(
 def start(
     ctx: typer.Context,
     host: Annotated[str, typer.Option(help="The address to listen on", metavar="ADDRESS")] = "",
-    port: Annotated[int, typer.Option(help="The port; 0 for any that is free", min=-1, max=65535)] = -1,
-    workers: Annotated[int, typer.Option(help="How many processes share the port", min=1, max=64)] = 1,
+    port: Annotated[
+        int,
+        typer.Option(
+            metavar="PORT", help="The port, 6464 if none is set; 0 for any", min=-1, max=65535, show_default=False
+        ),
+    ] = -1,
+    workers: Annotated[int, typer.Option(metavar="N", help="How many processes share the port", min=1, max=64)] = 1,
     detach: Annotated[bool, typer.Option("--detach", help="Go on without this terminal")] = False,
     key: Annotated[
         str, typer.Option(help="A key of your own for callers: env:NAME, file:PATH …", metavar="REFERENCE")
