@@ -67,9 +67,12 @@ def is_dead(file: Path, token: str) -> bool:
         return False
     try:
         dead = _lock(handle)
+        if dead:  # removed under the lock: whoever has just made it sees that it is gone, and makes another
+            with suppress(OSError):
+                path.unlink()
     finally:
         os.close(handle)
-    if dead:
+    if dead and sys.platform == "win32":  # which removes no file that is open
         with suppress(OSError):
             path.unlink()
     return dead
