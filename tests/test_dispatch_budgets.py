@@ -9,7 +9,7 @@ from typing import Any
 from mini_llm.client import AsyncClient
 from mini_llm.errors import BudgetError, MiniLLMError
 from mini_llm.runtime import Runtime
-from tests.upstream import Provider, Say, Status
+from tests.upstream import Cut, Provider, Say, Status
 from tests.world import World
 
 PRICES = {"lab/m": {"input": "1", "output": "10"}}  # dollars a million tokens
@@ -102,3 +102,33 @@ def test_nothing_is_held_without_budgets(tmp_path: Path) -> None:
         assert ours.ask(model="lab/m").text == "Hello"
         assert ours.rows()[0]["status"] == "ok"
         assert "max_tokens" not in provider.seen[0].body
+
+
+def test_who_goes_on_with_a_broken_answer_within_a_budget_is_asked_for_the_rest_of_it(tmp_path: Path) -> None:
+    with (
+        Provider(Cut("The sky is blue because")) as first,
+        Provider(Say("The sky is blue because of light.")) as second,
+    ):
+        ours = paying(
+            tmp_path / "home",
+            {"lab": first, "other": second},
+            {
+                "budgets": {"daily": "0.01"},
+                "prices": {"lab/m": PRICES["lab/m"], "other/m": PRICES["lab/m"]},
+                "aliases": {"both": ["lab/m", "other/m"]},
+            },
+        )
+        told = 'continues = { models = ["*"] }\n'
+        with (tmp_path / "home" / "providers" / "other.toml").open("a", encoding="utf-8") as file:
+            file.write(told)
+
+        async def go() -> str:
+            async with AsyncClient(runtime=Runtime.open(environ=ours.environ, cwd=ours.home)) as client:
+                text = "".join([delta.text async for delta in client.stream("Why?", model="both")])
+                await client._runtime.close()
+                return text
+
+        assert asyncio.run(go()) == "The sky is blue because of light."
+        asked = second.seen[0].body
+    assert asked["messages"][-1] == {"role": "assistant", "content": begun}
+    assert (asked.get("max_tokens") or asked.get("max_completion_tokens")) < 1000

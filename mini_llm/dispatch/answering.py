@@ -82,6 +82,7 @@ class Answering(Generic[Content]):
         turn: Turn,
         body_for: Callable[[Provider, Target], Body | Awaitable[Body]],
         receive: Callable[[Reply, Body, Meter], Awaitable[Any]],
+        body_within: Callable[[Provider, Target, int], Body | Awaitable[Body]] | None,
     ) -> Attempt[Any]:
         """Do all that can fail before anything is sent; if it does, the turn is taken back."""
         parts, target = self._parts, turn.choice.target
@@ -91,10 +92,10 @@ class Answering(Generic[Content]):
                 allowance = await self._set_aside(turn)
             most = allowance.most if allowance else None
             provider = parts.registry.get(target.provider)
-            if most is None or self._call.body_within is None:
+            if most is None or body_within is None:
                 body = body_for(provider, target)
             else:
-                body = self._call.body_within(provider, target, most)
+                body = body_within(provider, target, most)
             if not isinstance(body, Body):
                 body = await body
             sending = await parts.upstream.prepare(target, self._request(turn, body))
@@ -145,7 +146,7 @@ class Answering(Generic[Content]):
         turn = turns.next()
         while turn is not None:
             try:
-                attempt = await self.prepared(turn, call.body_for, call.receive)
+                attempt = await self.prepared(turn, call.body_for, call.receive, call.body_within)
             except MiniLLMError as error:  # no key, not expressible, a wrong header: nothing was sent
                 unasked.append(error)
                 turn = turns.other_key(turn, error) or turns.next()

@@ -108,6 +108,9 @@ class Recovering:
         def body_for(provider: Provider, target: Target) -> Body | Awaitable[Body]:
             return plan.body_for(asked, provider, target)
 
+        def body_within(provider: Provider, target: Target, most: int) -> Body | Awaitable[Body]:
+            return plan.body_for(asked._replace(max_tokens=min(most, asked.max_tokens or most)), provider, target)
+
         async def receive(reply: Reply, body: Body, meter: Meter) -> Deltas:
             deltas = await plan.receive(reply, body, meter)
             reply.response.content_came()  # what was sent already may take its time to come again
@@ -116,7 +119,7 @@ class Recovering:
             return _begun(await anext(joined, None), joined)
 
         try:
-            attempt = await self._answering.prepared(turn, body_for, receive)
+            attempt = await self._answering.prepared(turn, body_for, receive, body_within)
         except MiniLLMError as error:
             return error
         try:
