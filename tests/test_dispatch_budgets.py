@@ -105,10 +105,8 @@ def test_nothing_is_held_without_budgets(tmp_path: Path) -> None:
 
 
 def test_who_goes_on_with_a_broken_answer_within_a_budget_is_asked_for_the_rest_of_it(tmp_path: Path) -> None:
-    with (
-        Provider(Cut("The sky is blue because")) as first,
-        Provider(Say("The sky is blue because of light.")) as second,
-    ):
+    begun = "The sky is blue because"
+    with Provider(Cut(begun)) as first, Provider(Say(f"{begun} of light.")) as second:
         ours = paying(
             tmp_path / "home",
             {"lab": first, "other": second},
