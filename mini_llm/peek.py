@@ -12,6 +12,7 @@ from typing import NamedTuple
 import orjson
 
 from mini_llm.errors import UsageError
+from mini_llm.types import Json
 
 _KEY = b'"model"'
 _COLON = re.compile(rb"[ \t\n\r]*:[ \t\n\r]*")
@@ -29,18 +30,34 @@ class Peek(NamedTuple):
 
 def peek(body: bytes) -> Peek:
     """Return `model` and `stream` of *body*. Raises UsageError unless it is a JSON object with a sensible pair."""
+    return said(read(body))
+
+
+def read(body: bytes) -> Json:
+    """Return the JSON object that *body* is. Raises UsageError for anything else."""
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise UsageError(f"the body is not valid JSON: {error}") from error
+        raise UsageError(f"the body is not valid JSON: {error}") from None
     if not isinstance(parsed, dict):
         raise UsageError("the body must be a JSON object")
-    model, stream = parsed.get("model"), parsed.get("stream")
-    if model is not None and not isinstance(model, str):
-        raise UsageError("model: must be a string")
+    return parsed
+
+
+def said(body: Json) -> Peek:
+    """Return `model` and `stream` of a body that was read. Raises UsageError for what cannot be either."""
+    model, stream = model_of(body), body.get("stream")
     if stream is not None and not isinstance(stream, bool):
         raise UsageError("stream: must be true or false")
     return Peek(model, stream)
+
+
+def model_of(body: Json) -> str | None:
+    """Return `model` of a body that was read. Raises UsageError for what cannot be a name."""
+    model = body.get("model")
+    if model is not None and not isinstance(model, str):
+        raise UsageError("model: must be a string")
+    return model
 
 
 def with_model(body: bytes, model: str) -> bytes:

@@ -9,17 +9,16 @@ from urllib.parse import unquote
 
 import orjson
 
-from mini_llm import dialects
+from mini_llm import dialects, peek
 from mini_llm.dialects import Counting
 from mini_llm.errors import MiniLLMError, RejectedError
 from mini_llm.gateway import heads, names
 from mini_llm.gateway.calls import Exchange
-from mini_llm.gateway.inbound import FORWARDED, read_json
+from mini_llm.gateway.inbound import FORWARDED
 from mini_llm.gateway.request import Request
 from mini_llm.gateway.responder import Responder
 from mini_llm.gateway.state import Gateway
 from mini_llm.meter import CHARACTERS_A_TOKEN
-from mini_llm.peek import spliced
 from mini_llm.routing import Choice, Needs, needs_of
 from mini_llm.runtime import Runtime
 from mini_llm.transport import Timeouts
@@ -50,7 +49,7 @@ async def gemini(gateway: Gateway, request: Request, responder: Responder, excha
 
 async def _count(runtime: Runtime, request: Request, responder: Responder, exchange: Exchange, dialect: str) -> None:
     wire = dialects.counting(dialect)
-    body = read_json(request.body)
+    body = peek.read(request.body)
     told = body.get("model")
     exchange.model = exchange.model or (told if isinstance(told, str) else "")
     choice = runtime.decide(names.checked(exchange.model, runtime), Needs()).choices[0]
@@ -88,7 +87,7 @@ def _outbound(request: Request, body: Json, dialect: str, choice: Choice) -> Out
     if isinstance(inner, dict):
         raw = orjson.dumps({"generateContentRequest": inner | {"model": f"models/{model}"}})
     elif dialect != "gemini" and isinstance(body.get("model"), str):
-        raw = spliced(raw, model)
+        raw = peek.spliced(raw, model)
     elif dialect != "gemini":
         raw = orjson.dumps(body | {"model": model})
     headers = tuple((name, request.headers[name]) for name in FORWARDED.get(dialect, ()) if name in request.headers)

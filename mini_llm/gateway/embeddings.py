@@ -7,18 +7,16 @@ from urllib.parse import unquote
 
 import orjson
 
-from mini_llm import dialects, translation
+from mini_llm import dialects, peek, translation
 from mini_llm.dialects import failures, openai_embeddings
 from mini_llm.dialects.gemini import embeddings as gemini_embeddings
 from mini_llm.errors import UsageError
 from mini_llm.gateway import asking, heads
 from mini_llm.gateway.calls import Exchange
-from mini_llm.gateway.inbound import read_json
 from mini_llm.gateway.request import Request
 from mini_llm.gateway.responder import Responder
 from mini_llm.gateway.state import Gateway
 from mini_llm.meter import Meter
-from mini_llm.peek import spliced
 from mini_llm.providers import Provider
 from mini_llm.routing import Target
 from mini_llm.translation import Body
@@ -28,7 +26,7 @@ from mini_llm.upstream import BODY_LIMIT, Reply
 
 async def openai(gateway: Gateway, request: Request, responder: Responder, exchange: Exchange) -> None:
     """Answer OpenAI's embeddings."""
-    body = read_json(request.body)
+    body = peek.read(request.body)
     if not isinstance(body.get("model"), str) or not body["model"]:
         raise UsageError("model: missing", hint="name an embedding model; `mini-llm models --query embed` lists them")
     exchange.model = body["model"]
@@ -39,7 +37,7 @@ async def gemini(gateway: Gateway, request: Request, responder: Responder, excha
     """Answer Gemini's embedContent and batchEmbedContents."""
     name, _, action = request.path.partition("/models/")[2].rpartition(":")
     exchange.model = unquote(name)
-    await _answer(gateway, request, responder, exchange, _Gemini(read_json(request.body), action))
+    await _answer(gateway, request, responder, exchange, _Gemini(peek.read(request.body), action))
 
 
 class _Asked(Protocol):
@@ -90,7 +88,7 @@ class _OpenAI:
         if any(name in self._body for name in provider.drop):
             body, dropped = dialects.apply({**self._body, "model": target.model}, provider.drop, provider.rename)
             return Body(orjson.dumps(body), dropped, openai_embeddings.PATH)
-        return Body(spliced(self._raw, target.model), path=openai_embeddings.PATH)
+        return Body(peek.spliced(self._raw, target.model), path=openai_embeddings.PATH)
 
 
 class _Gemini:

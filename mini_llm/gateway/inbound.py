@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
 from urllib.parse import unquote
 
 import orjson
 
-from mini_llm import dialects
+from mini_llm import dialects, peek
 from mini_llm.dialects import Dialect
-from mini_llm.errors import UsageError
 from mini_llm.gateway.request import Request
-from mini_llm.peek import spliced
 from mini_llm.providers import Provider
 from mini_llm.routing import Needs, Target, needs_of
 from mini_llm.translation import Body
@@ -80,7 +77,7 @@ class Inbound:
             return self._rewritten(provider, target, headers, asks=asks)
         raw = self.raw
         if "model" in self.body and self.model != target.model:
-            raw = spliced(raw, target.model)
+            raw = peek.spliced(raw, target.model)
         if asks:
             raw = _ASK_USAGE + raw.lstrip()[1:]
         return Passed(raw, headers=headers)
@@ -101,31 +98,16 @@ class Inbound:
 
 def read(dialect: Dialect, request: Request) -> Inbound:
     """Read a request for an answer. Raises UsageError unless it is a JSON object with a sensible model and stream."""
-    body = read_json(request.body)
-    model, stream = body.get("model"), body.get("stream")
-    if model is not None and not isinstance(model, str):
-        raise UsageError("model: must be a string")
-    if stream is not None and not isinstance(stream, bool):
-        raise UsageError("stream: must be true or false")
+    body = peek.read(request.body)
+    peek.said(body)
     return Inbound(dialect, request.body, body, request.headers)
 
 
 def read_gemini(dialect: Dialect, request: Request) -> Inbound:
     """Read a request whose path holds the model and says whether to stream."""
-    inbound = Inbound(dialect, request.body, read_json(request.body), request.headers)
+    inbound = Inbound(dialect, request.body, peek.read(request.body), request.headers)
     name, _, action = request.path.partition("/models/")[2].rpartition(":")
     inbound.query = request.query
     inbound.model = unquote(name)
     inbound.stream = action == "streamGenerateContent"
     return inbound
-
-
-def read_json(raw: bytes) -> dict[str, Any]:
-    """Return the JSON object that *raw* is. Raises UsageError for anything else."""
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise UsageError(f"the body is not valid JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise UsageError("the body must be a JSON object")
-    return body

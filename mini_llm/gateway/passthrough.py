@@ -12,16 +12,15 @@ from typing import NamedTuple
 
 import orjson
 
+from mini_llm import peek
 from mini_llm.dialects import failures
 from mini_llm.errors import ProtocolError, TranslationError, TruncatedError, UsageError
 from mini_llm.gateway import asking, flowing, forms, heads
 from mini_llm.gateway.calls import Exchange
-from mini_llm.gateway.inbound import read_json
 from mini_llm.gateway.request import Request
 from mini_llm.gateway.responder import Responder
 from mini_llm.gateway.state import Gateway
 from mini_llm.meter import Meter
-from mini_llm.peek import spliced
 from mini_llm.providers import Provider
 from mini_llm.routing import Target
 from mini_llm.sse import MAX_EVENT, Event, Parser
@@ -85,11 +84,9 @@ def _read(request: Request) -> _Asked:
         field = forms.model_of(request.body, content_type)
         asked = _Asked(path, request.body, {}, content_type, field, field.value if field else "", False)
     else:
-        body = read_json(request.body)
-        model = body.get("model")
-        if model is not None and not isinstance(model, str):
-            raise UsageError("model: must be a string")
-        asked = _Asked(path, request.body, body, JSON, None, model or "", body.get("stream") is True)
+        body = peek.read(request.body)
+        model = peek.model_of(body) or ""
+        asked = _Asked(path, request.body, body, JSON, None, model, body.get("stream") is True)
     if not asked.model and path not in WITH_DEFAULT:
         raise UsageError("model: missing", hint="name one as PROVIDER/MODEL, or an alias")
     return asked
@@ -113,7 +110,7 @@ class _Passage:
         if asked.field is not None:
             raw = forms.with_model(asked.raw, asked.field, target.model)
         elif asked.model:
-            raw = spliced(asked.raw, target.model)
+            raw = peek.spliced(asked.raw, target.model)
         else:
             raw = orjson.dumps(asked.body | {"model": target.model})
         return Body(raw, path=asked.path, content_type=asked.content_type)
