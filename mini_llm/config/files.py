@@ -72,7 +72,7 @@ def locked(path: Path, *, limit: float = 5.0, now: Callable[[], float] = time.mo
         raise ConfigError(f"can't write {lock}: {_reason(error)}") from error
     try:
         end = now() + limit
-        while not _try_lock(handle):
+        while not try_lock(handle):
             if now() >= end:
                 raise ConfigError(f"another program is writing {target} (lock: {lock})", hint="try again in a moment")
             time.sleep(0.001 + os.urandom(1)[0] / 25_600)  # 1 to 11 ms: those who wait spread out
@@ -143,7 +143,8 @@ def _replace(temporary: Path, target: Path) -> None:
             os.close(folder)
 
 
-def _try_lock(handle: int) -> bool:
+def try_lock(handle: int) -> bool:
+    """Lock an open file for this process, if no other has. The lock falls with the handle, or with the process."""
     try:
         if sys.platform == "win32":
             import msvcrt  # only there on Windows

@@ -12,10 +12,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from mini_llm.config.files import try_lock
 
 TRIES = 5
 _TOKEN = re.compile(r"[0-9a-f]{16}")
@@ -30,7 +27,7 @@ class Owner:
             self._path = _path(file, self.token)
             self._handle: int | None = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             # Another process that clears away may have had it in hand before us.
-            if _lock(self._handle) and _is_at(self._path, self._handle):
+            if try_lock(self._handle) and _is_at(self._path, self._handle):
                 return
             self.release()
         raise OSError(f"can't lock {self._path}")  # a file system without locks
@@ -66,7 +63,7 @@ def is_dead(file: Path, token: str) -> bool:
     except OSError:
         return False
     try:
-        dead = _lock(handle)
+        dead = try_lock(handle)
         if dead:  # removed under the lock: whoever has just made it sees that it is gone, and makes another
             with suppress(OSError):
                 path.unlink()
@@ -87,14 +84,3 @@ def _is_at(path: Path, handle: int) -> bool:
 
 def _path(file: Path, token: str) -> Path:
     return file.with_name(f"{file.name}-owner-{token}")
-
-
-def _lock(handle: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
