@@ -11,10 +11,10 @@ from collections.abc import AsyncGenerator, AsyncIterable
 
 from mini_llm import sse
 from mini_llm.errors import NoSpliceError
+from mini_llm.meter import CHARACTERS_A_TOKEN
 from mini_llm.recovery.joint import Beginning, Joint
 from mini_llm.types import ChatRequest, ChatResponse, Delta, Message, Opaque, Part, Reasoning, Text, Usage
 
-CHARACTERS_PER_TOKEN = 4
 LEAST_TOKENS = 16  # as few as every provider takes
 REFUSED = ("refusal", "content_filter")
 _NOTHING = Delta()
@@ -57,7 +57,7 @@ def continuation(request: ChatRequest, sent: str) -> ChatRequest:
 
 def tokens_in(text: str) -> int:
     """Estimate how many tokens *text* is."""
-    return -(-len(text) // CHARACTERS_PER_TOKEN)
+    return -(-len(text) // CHARACTERS_A_TOKEN)
 
 
 async def continued(deltas: AsyncIterable[Delta], sent: str, *, repeats: bool = False) -> AsyncGenerator[Delta, None]:
