@@ -8,6 +8,7 @@ import pytest
 
 from mini_llm.errors import DeadlineError, NetworkError, ResetByPeerError
 from mini_llm.transport import Limits, Transport
+from mini_llm.transport.pool import Places
 from tests.exchange import QUICK, get, opened, play
 from tests.hostile import OK, Hostile, Request, Script, Wire, answer, cut, faulty, hostile, reset, stall
 
@@ -144,3 +145,21 @@ def test_closing_the_transport_ends_what_is_under_way() -> None:
             transport.send("GET", peer.url)
 
     play(story)
+
+
+def test_a_place_given_to_one_who_just_left_goes_to_the_next() -> None:
+    async def story() -> None:
+        places = Places(1)
+        assert places.take()
+        first, second = (asyncio.create_task(places.wait()) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        places.leave()  # before the one that was cancelled has run
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        await second
+        assert not places.take()
+        places.leave()
+        assert places.take()
+
+    asyncio.run(story())

@@ -202,8 +202,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if waiter is not None:
+            try:  # noqa: SIM105 - this is done for every piece, and `suppress` costs more than the rest
+                waiter.set_result(None)
+            except asyncio.InvalidStateError:
+                pass  # cancelled; to ask beforehand leaves room for a Ctrl-C between the two
 
     def _peer_ended(self, cause: Exception | None) -> None:
         """Decide whether the end of the connection ends the answer, or breaks it."""

@@ -44,17 +44,18 @@ class Places:
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled():
                 self.leave()  # it was given to us all the same
-            else:
+            elif waiter in self._waiting:
                 self._waiting.remove(waiter)
             raise
 
     def leave(self) -> None:
         """Give a place back, to who waits longest."""
         while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
+            try:
+                self._waiting.popleft().set_result(None)
+            except asyncio.InvalidStateError:
+                continue  # cancelled, and not yet gone from the queue
+            return
         self._free += 1
 
 
