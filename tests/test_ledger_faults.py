@@ -111,6 +111,16 @@ def test_a_ledger_held_by_another_program_is_waited_for(tmp_path: Path) -> None:
     assert ledger.totals().attempts == 1
 
 
+def test_a_new_ledger_that_another_process_is_just_making_is_waited_for(tmp_path: Path) -> None:
+    other = apsw.Connection(str(tmp_path / "ledger.db"))
+    other.execute("BEGIN IMMEDIATE; CREATE TABLE half (made)")
+    release = threading.Timer(0.3, lambda: other.execute("ROLLBACK"))
+    release.start()
+    open_sqlite(tmp_path / "ledger.db").close()
+    release.join()
+    other.close()
+
+
 def test_a_ledger_held_for_too_long_is_told_and_written_later(tmp_path: Path) -> None:
     SQLiteBook(tmp_path / "ledger.db").close()
     other = apsw.Connection(str(tmp_path / "ledger.db"))

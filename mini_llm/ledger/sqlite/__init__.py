@@ -35,6 +35,7 @@ from mini_llm.ledger.sqlite.rows import Rows
 Durability = Literal["process", "power"]
 
 BUSY_MS = 5000
+PAUSE_SECONDS = 0.01  # between two tries to open a file that is held
 FLUSH_SECONDS = 1.0  # between two writes that outlive a power cut, where only the process's end has to be outlived
 LOOK_SECONDS = 1.0  # between two looks whether the file is still where it was
 LOG_PAGES = 1000
@@ -98,7 +99,7 @@ class SQLiteBook:
         try:
             with self._told("opened"):
                 self._identity = _identity(file)
-                self._settings(reading, check and _is_left_over(file))
+                _patiently(lambda: self._settings(reading, check and _is_left_over(file)), busy_ms)
         except BaseException:
             self._connection.close()
             raise
@@ -305,6 +306,18 @@ def _opened(file: Path, reading: bool, busy_ms: int) -> apsw.Connection:
     connection = apsw.Connection(str(file))
     connection.set_busy_timeout(busy_ms)
     return connection
+
+
+def _patiently(step: Callable[[], None], busy_ms: int) -> None:
+    """Try *step* again while another process holds the file: to begin a log SQLite asks once and does not wait."""
+    end = time.monotonic() + busy_ms / 1000
+    while True:
+        try:
+            return step()
+        except apsw.BusyError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(PAUSE_SECONDS)
 
 
 def _make(file: Path) -> None:
