@@ -73,8 +73,8 @@ class Tap(Protocol):
     def came(self, event: sse.Event) -> None:
         """Note that *event* came; it may still prove to be nonsense."""
 
-    def read(self) -> None:
-        """Note that the last event was decoded."""
+    def read(self, delta: Delta | None = None) -> None:
+        """Note that the last event was decoded, to *delta* and what may follow it."""
 
     def passed_over(self) -> None:
         """Note that the next event is wanted: the last one, if it was not read, was no content, or nonsense."""
@@ -127,7 +127,7 @@ class Reply:
         async with aclosing(self.dialect.decode_stream(events)) as deltas:
             async for delta in deltas:
                 if tap is not None:
-                    tap.read()
+                    tap.read(delta)
                 yield delta
         await self.response.finish()
 

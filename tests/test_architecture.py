@@ -23,18 +23,21 @@ config -> credentials providers dialects catalogue
 health pricing memory meter -> ledger routing
 transport -> signing -> upstream wallet
 translation -> recovery -> dispatch -> runtime
-client team dashboard -> gateway
+client -> gateway -> team dashboard
 desktop network local setup -> cli
 """
 ENTRANCES = ("__init__", "__main__")  # the names others see; they may import from any room
 
 # Where each outside library comes in; its types do not leave that place.
 DOORS = {
-    "apsw": ("ledger/sqlite",),
+    "apsw": ("ledger/sqlite", "team/store"),
+    "argon2": ("team/passwords",),
+    "authlib": ("team/oidc",),
     "botocore": ("signing/aws",),
     "google": ("signing/google",),
     "httptools": ("transport", "gateway/connection"),  # llhttp, on both sides
     "httpx": ("wallet", "catalogue"),
+    "jinja2": ("team/pages",),
     "keyring": ("credentials",),
     "opentelemetry": ("gateway/otel",),
     "orjson": ("",),  # JSON is everywhere

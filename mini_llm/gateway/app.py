@@ -11,14 +11,13 @@ import orjson
 
 from mini_llm import dialects
 from mini_llm.errors import MiniLLMError, UpstreamError
-from mini_llm.gateway import heads
+from mini_llm.gateway import heads, routes
 from mini_llm.gateway.calls import Exchange
 from mini_llm.gateway.connection import RefusedError
 from mini_llm.gateway.inflating import inflated
 from mini_llm.gateway.request import Request
 from mini_llm.gateway.responder import Responder
-from mini_llm.gateway.routes import find, nearest
-from mini_llm.gateway.state import Gateway, Room
+from mini_llm.gateway.state import Gateway, Room, Table
 
 MOST_INFLATED = 32 * 1024 * 1024
 _SANE = re.compile(r"[ -~]{1,128}")  # what a caller may call its request
@@ -89,9 +88,11 @@ class App:
             self._end(exchange, responder)
 
     def _room(self, request: Request) -> Room:
-        rooms = find(request.path)
+        table: Table = self.gateway.table or routes
+        rooms = table.find(request.path)
         if rooms is None:
-            raise RefusedError(404, f"there is no {request.path[:200]} here{nearest(request.path)}", code="not_found")
+            near = table.nearest(request.path)
+            raise RefusedError(404, f"there is no {request.path[:200]} here{near}", code="not_found")
         room = rooms.get(request.method)
         if room is None:
             allow = ", ".join(sorted(rooms))
@@ -132,6 +133,9 @@ class App:
             exchange.outcome = "partial" if exchange.first_content is not None else error.code
             responder.write(dialect.encode_error_event(error, request_id=exchange.id))
             responder.finish()
+        elif not responder.status and request.room is not None and request.room.tell is not None:
+            status, fields, body = request.room.tell(error, exchange)
+            responder.send(status, [*fields, *_fields(error, exchange).items()], body)
         elif not responder.status:
             body = self._unmodified(error, dialect.NAME) or orjson.dumps(
                 dialect.encode_error(error, request_id=exchange.id)

@@ -37,9 +37,17 @@ def call(
     timeout = seconds(headers.get("x-mini-llm-timeout", ""))
     retried = headers.get("x-stainless-retry-count", "0") != "0"
     return Call(
-        names.checked(exchange.model, runtime), needs, exchange.stream, body_for, receive,
+        model(runtime, exchange), needs, exchange.stream, body_for, receive,
         exchange.id, exchange.tool, timeout, retried, exchange.caller, recovery, body_within,
     )  # fmt: skip
+
+
+def model(runtime: Runtime, exchange: Exchange) -> str:
+    """Return the name to route by. Raises UnknownModelError, or what who pays has to say against it."""
+    name = names.checked(exchange.model, runtime)
+    if exchange.patron is not None:
+        exchange.patron.check_model(name)
+    return name
 
 
 def note(exchange: Exchange, answer: Answer[Any]) -> None:

@@ -71,13 +71,16 @@ class Binding(NamedTuple):
     proxies: tuple[Network, ...]
 
 
-def check(options: Options) -> Binding:
-    """Return how to listen. Raises UnfitError with everything that forbids it."""
+def check(options: Options, *, keyed: bool = False) -> Binding:
+    """Return how to listen. Raises UnfitError with everything that forbids it.
+
+    *keyed*: nobody is let in without a key of their own, so that the gateway needs none to be open to others.
+    """
     problems: list[str] = []
     proxies = _networks(options.behind_proxy, problems)
     tls = _tls(options, problems)
     if not is_loopback(options.host):
-        if not options.key:
+        if not options.key and not keyed:
             problems.append(
                 f"{options.host} is open to other machines: give the gateway a key of your own,"
                 " `gateway.apiKey` in the config or --key REFERENCE"

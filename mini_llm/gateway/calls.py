@@ -6,11 +6,25 @@ import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from mini_llm.types import Usage
 
 MOST_RECENT = 200
+
+
+class Patron(Protocol):
+    """Who pays for what is asked, where that is not the gateway's own user: a member of a team, say."""
+
+    def check_model(self, name: str) -> None:
+        """Raise MiniLLMError unless it may ask for what *name* routes to."""
+
+    def cost(self, nanos: int | None) -> int | None:
+        """Return what is asked of it for an answer that costs us *nanos*, None where that is not known."""
+
+    def fields(self, exchange: Exchange) -> Sequence[tuple[str, str]]:
+        """Return what the head of an answer says about the money."""
 
 
 class Exchange:
@@ -19,13 +33,14 @@ class Exchange:
     `client_id` is the caller's own name for it, `traceparent` the trace it belongs to; both as sent, or "".
     `dialect` is the caller's, `model` what it asked for; `provider` and `target` who answered, as far as that is known.
     `overhead` is what we took before the one attempt that answered was begun, None where there were more.
+    `patron` is who pays, None for the gateway's own user.
     `outcome` is "" while it runs, then "ok", "partial" (it broke after content), "cancelled" or an error's code.
     """
 
     __slots__ = (
         "attempts", "caller", "client_id", "cost_nanos", "dialect", "first_content", "id", "method", "model", "outcome",
-        "overhead", "path", "peer", "provider", "request_bytes", "route", "seconds", "sent_bytes", "session", "started",
-        "status", "stream", "target", "tool", "traceparent", "usage",
+        "overhead", "path", "patron", "peer", "provider", "request_bytes", "route", "seconds", "sent_bytes", "session",
+        "started", "status", "stream", "target", "tool", "traceparent", "usage",
     )  # fmt: skip
 
     def __init__(self, request_id: str, method: str, path: str, *, started: float, peer: str = "") -> None:
@@ -39,6 +54,7 @@ class Exchange:
         self.caller = ""
         self.tool = ""
         self.session = ""
+        self.patron: Patron | None = None
         self.dialect = ""
         self.model = ""
         self.stream = False

@@ -12,7 +12,7 @@ import orjson
 from mini_llm import dialects, peek
 from mini_llm.dialects import Counting
 from mini_llm.errors import MiniLLMError, RejectedError
-from mini_llm.gateway import heads, names
+from mini_llm.gateway import asking, heads
 from mini_llm.gateway.calls import Exchange
 from mini_llm.gateway.inbound import FORWARDED
 from mini_llm.gateway.request import Request
@@ -52,7 +52,7 @@ async def _count(runtime: Runtime, request: Request, responder: Responder, excha
     body = peek.read(request.body)
     told = body.get("model")
     exchange.model = exchange.model or (told if isinstance(told, str) else "")
-    choice = runtime.decide(names.checked(exchange.model, runtime), Needs()).choices[0]
+    choice = runtime.decide(asking.model(runtime, exchange), Needs()).choices[0]
     exchange.provider, exchange.target = choice.target
     exchange.route = exchange.model
     counted = None

@@ -16,9 +16,9 @@ from mini_llm.gateway.calls import Exchange
 from mini_llm.gateway.request import Request
 from mini_llm.gateway.responder import Responder
 from mini_llm.gateway.state import Gateway
-from mini_llm.meter import Meter
+from mini_llm.meter import CHARACTERS_A_TOKEN, Meter
 from mini_llm.providers import Provider
-from mini_llm.routing import Target
+from mini_llm.routing import Needs, Target
 from mini_llm.translation import Body
 from mini_llm.types import EmbedRequest, EmbedResponse, Json
 from mini_llm.upstream import BODY_LIMIT, Reply
@@ -49,7 +49,8 @@ class _Asked(Protocol):
 
 
 async def _answer(gateway: Gateway, request: Request, responder: Responder, exchange: Exchange, asked: _Asked) -> None:
-    call = asking.call(gateway.runtime, request, exchange, asked.body_for, asked.receive)
+    size = Needs(len(request.body) // CHARACTERS_A_TOKEN)  # at most: nothing comes out, so this is what may be spent
+    call = asking.call(gateway.runtime, request, exchange, asked.body_for, asked.receive, size)
     async with gateway.runtime.dispatch.answer(call) as answer:
         asking.note(exchange, answer)
         responder.send(200, [heads.JSON, *heads.answered(exchange, answer.dropped)], answer.content)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl
 
 from mini_llm.errors import MiniLLMError
@@ -32,6 +32,8 @@ KEY_PARAMETERS = frozenset({"key", "api_key", "api-key", "apikey", "access_token
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 HOST = re.compile(r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json")
+FORM_TYPE = "application/x-www-form-urlencoded"
+UNGUARDED = ("open", "session")  # rooms that take no token
 LONGEST_CHAIN = 2048
 LOOK_SECONDS = 0.2  # between two looks for tokens that were made meanwhile
 
@@ -59,8 +61,18 @@ def hosts(port: int, names: Collection[str] = ()) -> frozenset[str]:
     return frozenset(served)
 
 
+class Callers(Protocol):
+    """Who is let in by which token, where that is not a gateway's own list."""
+
+    def find(self, token: str) -> Caller | None:
+        """Return who *token* stands for; called on the event loop, so it may not wait."""
+
+    def stranger(self) -> MiniLLMError:
+        """Return what is told to who is not let in."""
+
+
 class Guard:
-    """Let in what names one of *hosts* and carries a token whose SHA-256 is in *tokens*.
+    """Let in what names one of *hosts* and carries a token whose SHA-256 is in *tokens*, or one that *callers* know.
 
     *origins* are the web pages that may ask. *proxies* are the networks whose word on a client's address counts; with
     them set, nobody from elsewhere may come in without TLS. *newcomers* looks up the tokens anew: one that was made a
@@ -76,7 +88,9 @@ class Guard:
         proxies: Networks = (),
         newcomers: Callable[[], Mapping[bytes, Caller]] = dict,
         now: Callable[[], float] = time.monotonic,
+        callers: Callers | None = None,
     ) -> None:
+        self._callers = callers
         self._hosts = frozenset(hosts)
         self._tokens = tuple(tokens.items())
         self._newcomers = newcomers
@@ -104,19 +118,23 @@ class Guard:
             raise GuardError(403, "only the configured proxy may come here without TLS", code="not_the_proxy")
 
     def check_caller(self, request: Request, access: str) -> Caller:
-        """Return who asks. Raises GuardError for nobody we know, unless *access* is open."""
-        if access == "open":
+        """Return who asks. Raises GuardError for nobody we know, unless *access* wants no token."""
+        if access in UNGUARDED:
             return NOBODY
         if request.query:
             _check_query(request.query)
         token = _token(request)
-        caller = self._known(token) or self._newcomer(token)
+        caller = self._callers.find(token) if self._callers else self._known(token) or self._newcomer(token)
         if caller is None:
-            raise GuardError(
-                401,
-                "the gateway's token is missing or wrong",
-                code="unauthorized",
-                hint="send it as a bearer token; `mini-llm auth token` shows it",
+            raise (
+                self._callers.stranger()
+                if self._callers
+                else GuardError(
+                    401,
+                    "the gateway's token is missing or wrong",
+                    code="unauthorized",
+                    hint="send it as a bearer token; `mini-llm auth token` shows it",
+                )
             )
         if access == "admin" and caller != MAIN:
             raise GuardError(403, "only the main token may do this", code="forbidden")
@@ -127,13 +145,18 @@ class Guard:
         if request.method not in ("POST", "PUT", "PATCH"):
             return
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        fits = JSON_TYPE.fullmatch(kind) or (room.forms and kind == "multipart/form-data")
+        if room.body == "form":
+            fits, wanted = kind == FORM_TYPE, FORM_TYPE
+        else:
+            files = room.body == "json or files" and kind == "multipart/form-data"
+            fits, wanted = files or JSON_TYPE.fullmatch(kind) is not None, "application/json"
         if not fits or "content-type" in request.doubled:
+            words = {"json": "JSON", "json or files": "JSON, or a form with files", "form": "a form's fields"}
             raise GuardError(
                 415,
-                "the body must be JSON" + (", or a form with files" if room.forms else ""),
+                f"the body must be {words[room.body]}",
                 code="unsupported_media_type",
-                hint="send the header `content-type: application/json`",
+                hint=f"send the header `content-type: {wanted}`",
             )
 
     def client(self, request: Request) -> str:

@@ -27,6 +27,8 @@ def answered(exchange: Exchange, dropped: tuple[str, ...] = (), most: int | None
     ]
     if exchange.cost_nanos is not None:
         fields.append(("x-mini-llm-cost", pricing.dollars(exchange.cost_nanos)))
+    if exchange.patron is not None:
+        fields += exchange.patron.fields(exchange)
     if dropped:
         fields.append(("x-mini-llm-dropped", ", ".join(dropped)))
     if most is not None:

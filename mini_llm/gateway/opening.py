@@ -8,9 +8,8 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import NamedTuple
 
 from mini_llm._version import __version__
@@ -21,6 +20,7 @@ from mini_llm.gateway.binding import Binding, Options, UnfitError
 from mini_llm.gateway.connection import Limits
 from mini_llm.gateway.control.views import own_requests
 from mini_llm.gateway.exposition import labelled
+from mini_llm.gateway.guard import Guard
 from mini_llm.gateway.process import Record
 from mini_llm.gateway.reload import Marks, Reload, marks_of
 from mini_llm.gateway.server import Place, Service, guard_of, open_gateway, run
@@ -37,9 +37,30 @@ _log = logging.getLogger(__name__)
 Announce = Callable[[Record], None]
 
 
+@asynccontextmanager
+async def _own(runtime: Runtime, place: Place) -> AsyncIterator[Gateway]:
+    yield open_gateway(runtime, place)
+
+
+class Kind(NamedTuple):
+    """What kind of server is started: who it lets in, and what it opens in each process that serves.
+
+    `prepare` makes the files it needs; `keyed` tells that nobody is let in without a key of their own.
+    """
+
+    guard_of: Callable[[Runtime, Place], Guard]
+    open: Callable[[Runtime, Place], AbstractAsyncContextManager[Gateway]]
+    prepare: Callable[[Runtime], object]
+    keyed: bool = False
+
+
+GATEWAY = Kind(guard_of, _own, lambda runtime: Tokens(runtime.loaded.paths.home).main())
+
+
 class _Opened(NamedTuple):
     """What a process needs to serve."""
 
+    kind: Kind
     binding: Binding
     place: Place
     sockets: list[socket.socket]
@@ -47,14 +68,14 @@ class _Opened(NamedTuple):
     seen: Marks
 
 
-def start(runtime: Runtime, options: Options, announce: Announce, *, log: str = "") -> None:
-    """Run a gateway until it is told to stop; *announce* hears when it is ready, and when its workers change.
+def start(runtime: Runtime, options: Options, announce: Announce, *, log: str = "", kind: Kind = GATEWAY) -> None:
+    """Run a server until it is told to stop; *announce* hears when it is ready, and when its workers change.
 
     Raises UnfitError with everything that is wrong, PortInUseError if it, or another program, is there already.
     """
     home = runtime.loaded.paths.home
     process.check_none(home)
-    opened = _open(runtime, options)
+    opened = _open(runtime, options, kind)
     record = _record(opened, options, log)._replace(config=str(runtime.loaded.paths.config))
     process.claim(home, record)
 
@@ -74,22 +95,22 @@ def start(runtime: Runtime, options: Options, announce: Announce, *, log: str = 
         process.release(home)
 
 
-def _open(runtime: Runtime, asked: Options) -> _Opened:
-    Tokens(runtime.loaded.paths.home).main()  # made now, it is no change later
+def _open(runtime: Runtime, asked: Options, kind: Kind) -> _Opened:
+    kind.prepare(runtime)  # what is made now is no change later
     seen = marks_of(runtime.loaded)
     options = asked.over(runtime.loaded.config.gateway)
-    bound = binding.check(options)
+    bound = binding.check(options, keyed=kind.keyed)
     sockets = binding.bind(options.host, options.port)
     place = Place(sockets[0].getsockname()[1], options.host, asked.key, bound.proxies)  # the configured key may change
     try:
-        guard_of(runtime, place)  # a key that can't be found is told now
+        kind.guard_of(runtime, place)  # a key that can't be found is told now
     except Exception as error:
         for sock in sockets:
             sock.close()
         if isinstance(error, ConfigError):
             raise UnfitError(error.problems or [error.message], hint=error.hint) from error
         raise
-    return _Opened(bound, place, sockets, Limits()._replace(connections=_connections()), seen)
+    return _Opened(kind, bound, place, sockets, Limits()._replace(connections=_connections()), seen)
 
 
 def _connections() -> int:
@@ -107,19 +128,23 @@ async def _life(
 ) -> None:
     """Serve. With an *overseer*, end when that process has ended."""
     runtime.ledger.start()
-    gateway = open_gateway(runtime, opened.place)
-    if siblings is not None:
-        runtime.share_memory()
-        gateway.siblings = siblings
-        gateway.metrics.constant = labelled(worker=str(siblings.place))
+    async with opened.kind.open(runtime, opened.place) as gateway:
+        if siblings is not None:
+            runtime.share_memory()
+            gateway.siblings = siblings
+            gateway.metrics.constant = labelled(worker=str(siblings.place))
+        await _serve(gateway, opened, ready, overseer)
+
+
+async def _serve(gateway: Gateway, opened: _Opened, ready: Callable[[], None], overseer: int) -> None:
     service = Service(gateway, opened.sockets, limits=opened.limits, tls=opened.binding.tls)
-    reload = Reload(gateway, partial(guard_of, place=opened.place), opened.seen)
+    reload = Reload(gateway, lambda runtime: opened.kind.guard_of(runtime, opened.place), opened.seen)
     gateway.reload = reload.wake
     service.listen_to_signals(service.stop if in_terminal() else reload.wake, alone=not overseer)
     for sock in opened.sockets:
         sock.listen(BACKLOG)
     watching = [asyncio.create_task(reload.watch()), asyncio.create_task(_look_around(service, overseer))]
-    watching.append(asyncio.create_task(asyncio.to_thread(runtime.expectations.begin)))
+    watching.append(asyncio.create_task(asyncio.to_thread(gateway.runtime.expectations.begin)))
     try:
         await service.run(ready)
     finally:

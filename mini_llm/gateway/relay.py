@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import NamedTuple
 
 import orjson
@@ -14,7 +15,7 @@ from mini_llm.dispatch import Answer, Recovery
 from mini_llm.dispatch.recovering import LONGEST
 from mini_llm.errors import MiniLLMError
 from mini_llm.gateway import asking, flowing, heads, inbound
-from mini_llm.gateway.calls import Exchange
+from mini_llm.gateway.calls import Exchange, Patron
 from mini_llm.gateway.continuing import break_off, continuing
 from mini_llm.gateway.flowing import Flow
 from mini_llm.gateway.inbound import Inbound, Passed
@@ -28,7 +29,7 @@ from mini_llm.providers import Provider
 from mini_llm.routing import Target
 from mini_llm.runtime import Runtime
 from mini_llm.translation import Body
-from mini_llm.types import ChatRequest, ChatResponse, Delta
+from mini_llm.types import ChatRequest, ChatResponse, Delta, Usage
 from mini_llm.upstream import Reply
 
 _CALLS = b'"tool_calls"'
@@ -202,7 +203,7 @@ class _Relay:
         gatherer = Gatherer(LONGEST)
         async with aclosing(deltas):
             if tap is None:
-                await self._write(_gathered(deltas, gatherer), answer)
+                await self._write(self._priced(_gathered(deltas, gatherer), answer), answer)
             else:
                 await self._pass(tap, deltas, gatherer, answer)
         responder.finish()
@@ -222,6 +223,8 @@ class _Relay:
         self, tap: Tap, deltas: AsyncGenerator[Delta, None], gatherer: Gatherer, answer: Answer[_Content]
     ) -> None:
         """Let the events pass; what comes from another target is written as a continuation of them."""
+        if self._exchange.patron is not None:
+            tap.cost = partial(_asked_for, self._exchange.patron, answer)
         tap.open(self._responder)
         try:
             async for delta in deltas:
@@ -244,7 +247,7 @@ class _Relay:
         written = continuing(
             self._dialect,
             sent,
-            _gathered(_chained(first, rest), gatherer),
+            self._priced(_gathered(_chained(first, rest), gatherer), answer),
             recent=tuple(tap.recent),
             include_usage=self._asked.wants_usage,
             model=answer.target.model,
@@ -254,6 +257,11 @@ class _Relay:
                 self._responder.write(piece)
                 if self._responder.paused:
                     await self._responder.drain()
+
+    def _priced(self, deltas: AsyncGenerator[Delta, None], answer: Answer[_Content]) -> AsyncGenerator[Delta, None]:
+        """Let *deltas* tell what is asked for the answer, where somebody else than the gateway's user pays."""
+        patron = self._exchange.patron
+        return deltas if patron is None else _with_cost(deltas, lambda: patron.cost(answer.cost_nanos))
 
     def _keep(self, response: ChatResponse, target: Target) -> None:
         """Remember what the caller may leave out of its next turn."""
@@ -278,3 +286,17 @@ async def _gathered(deltas: AsyncIterable[Delta], gatherer: Gatherer) -> AsyncGe
     async for delta in deltas:
         gatherer.add(delta)
         yield delta
+
+
+def _asked_for(patron: Patron, answer: Answer[_Content], usage: Usage) -> int | None:
+    """Return what *patron* is asked for an answer that used so much."""
+    answer.meter.usage = usage  # as it will be a moment later
+    return patron.cost(answer.cost_nanos)
+
+
+async def _with_cost(
+    deltas: AsyncGenerator[Delta, None], cost: Callable[[], int | None]
+) -> AsyncGenerator[Delta, None]:
+    async with aclosing(deltas):
+        async for delta in deltas:
+            yield delta if delta.usage is None else delta._replace(usage=delta.usage._replace(cost_nanos=cost()))

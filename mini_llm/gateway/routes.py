@@ -13,7 +13,7 @@ Rooms = Mapping[str, Room]
 _CHAT = Room(relay.openai_chat, "caller")
 _MODELS = Room(models.many, "caller")
 _PASSED = Room(passthrough.passed, "caller")
-_PASSED_WITH_FILES = Room(passthrough.passed, "caller", forms=True)
+_PASSED_WITH_FILES = Room(passthrough.passed, "caller", body="json or files")
 _ROOMS: Mapping[str, Rooms] = {
     "/": {"GET": Room(health.root, "open"), "HEAD": Room(health.root, "open")},
     "/livez": {"GET": Room(health.livez, "open")},

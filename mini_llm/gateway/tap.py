@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import orjson
 
 from mini_llm import sse
 from mini_llm.dialects import surrogates
+from mini_llm.dialects.cost import dollars
 from mini_llm.gateway.responder import Responder
+from mini_llm.types import Delta, Usage
 
 # What a provider adds to every event, and to one more, when it is asked for usage.
 _NO_USAGE = b',"usage":null'
@@ -26,6 +29,7 @@ class Tap:
 
     With *hide_usage*, what tells the usage of a chat completion is left out: its caller did not ask.
     `closed` ends it: what the decoder still yields comes from elsewhere. `recent` are the last events that passed.
+    `cost` says what is asked for a usage; where it is set, an event that tells the usage tells that, too.
     """
 
     def __init__(self, *, hide_usage: bool = False, dialect: str = "") -> None:
@@ -35,16 +39,19 @@ class Tap:
         self._held: list[bytes] = []
         self._responder: Responder | None = None
         self.closed = False
+        self.cost: Callable[[Usage], int | None] | None = None
         self.recent: deque[sse.Event] = deque(maxlen=8)
 
     def came(self, event: sse.Event) -> None:
         """Note that *event* came; it may still prove to be nonsense."""
         self._last = event
 
-    def read(self) -> None:
-        """Pass the last event on: it was decoded."""
+    def read(self, delta: Delta | None = None) -> None:
+        """Pass the last event on: it was decoded, to *delta* first of all."""
         event, self._last = self._last, None
         if event is not None and not self.closed:
+            if self.cost is not None and delta is not None and delta.usage is not None:
+                event = _with_cost(event, self.cost(delta.usage))
             self._write(event)
 
     def passed_over(self) -> None:
@@ -89,6 +96,18 @@ class Tap:
         if any(empty in data for empty in _NO_CHOICES):
             return b""
         return data.replace(_NO_USAGE, b"")
+
+
+def _with_cost(event: sse.Event, nanos: int | None) -> sse.Event:
+    """Return *event* with the cost beside the usage that ends an answer: its own, or that of the response in it."""
+    if nanos is None or b'"usage"' not in event.data:
+        return event
+    told = surrogates.loads(event.data)
+    holder = told.get("response") if isinstance(told.get("response"), dict) else told
+    if not isinstance(holder.get("usage"), dict):
+        return event
+    holder["usage"]["cost"] = dollars(nanos)
+    return event._replace(data=orjson.dumps(told))
 
 
 def _is_json(data: bytes) -> bool:
