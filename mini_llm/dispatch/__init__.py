@@ -9,16 +9,15 @@ from collections.abc import Awaitable, Callable
 
 from mini_llm.catalogue import Catalogue
 from mini_llm.dispatch.answering import Answering
-from mini_llm.dispatch.call import Answer, Call, Content, Recovery
-from mini_llm.dispatch.parts import Parts
+from mini_llm.dispatch.call import Answer, Call, Content, Recovery, Spoken
+from mini_llm.dispatch.parts import Parts, Payer, Purse
 from mini_llm.health import Health
-from mini_llm.ledger import Ledger
-from mini_llm.ledger.budgets import Budgets
+from mini_llm.ledger import Entry, Ledger
 from mini_llm.providers import Registry
 from mini_llm.routing import Router
 from mini_llm.upstream import Upstream
 
-__all__ = ["Answer", "Answering", "Call", "Dispatch", "Recovery"]
+__all__ = ["Answer", "Answering", "Call", "Dispatch", "Payer", "Purse", "Recovery", "Spoken"]
 
 
 class Dispatch:
@@ -37,9 +36,12 @@ class Dispatch:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         draw: Callable[[], float] = random.random,
-        budgets: Budgets | None = None,
+        budgets: Purse | None = None,
+        charge: Callable[[Entry], None] | None = None,
     ) -> None:
-        self._parts = Parts(router, registry, catalogue, upstream, health, ledger, now, clock, sleep, draw, budgets)
+        self._parts = Parts(
+            router, registry, catalogue, upstream, health, ledger, now, clock, sleep, draw, budgets, charge
+        )
 
     def answer(self, call: Call[Content]) -> Answering[Content]:
         """Return a block that opens the first answer of *call*'s route; leaving it closes it and settles its row.

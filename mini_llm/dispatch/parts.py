@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
+from typing import Protocol
 
 from mini_llm import pricing
 from mini_llm.catalogue import Catalogue
 from mini_llm.health import Health
-from mini_llm.ledger import Ledger
-from mini_llm.ledger.budgets import Budgets
+from mini_llm.ledger import Entry, Ledger
+from mini_llm.ledger.entries import Held
 from mini_llm.meter import Meter
 from mini_llm.providers import Registry
 from mini_llm.routing import Router, Target
@@ -17,9 +18,31 @@ from mini_llm.types import Usage
 from mini_llm.upstream import Upstream
 
 
+class Purse(Protocol):
+    """Whose money attempts cost. `Budgets` is one, and says there what each of these promises."""
+
+    def of(self, tool: str = "", caller: str = "") -> Collection[object]: ...
+
+    async def reserve(
+        self, entry: Entry, nanos: int | None, *, lasts: float, least: int | None = None
+    ) -> Held | None: ...
+
+    def void(self, held: Held | None) -> None: ...
+
+
+class Payer(Purse, Protocol):
+    """Who pays in the place of the gateway's user."""
+
+    def charge(self, entry: Entry) -> None:
+        """Take note of an attempt that has ended: what was held for it is settled. May not wait."""
+
+
 @dataclass(slots=True)
 class Parts:
-    """The rooms it knows, its clocks, and how many calls and retries there are just now."""
+    """The rooms it knows, its clocks, and how many calls and retries there are just now.
+
+    `charge` hears of every attempt that has ended, where somebody else than the gateway's user pays.
+    """
 
     router: Router
     registry: Registry
@@ -31,9 +54,16 @@ class Parts:
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
     draw: Callable[[], float]
-    budgets: Budgets | None = None
+    budgets: Purse | None = None
+    charge: Callable[[Entry], None] | None = None
     active: int = 0
     retrying: int = 0
+
+    def write_down(self, entry: Entry) -> None:
+        """Hand the row of an attempt to all who keep books."""
+        self.ledger.append(entry)
+        if self.charge is not None:
+            self.charge(entry)
 
     def price_id(self, target: Target, usage: Usage | None) -> str:
         """Return the name of the price that *target* asks for *usage*: by it the cost can be worked out again."""
