@@ -17,7 +17,7 @@ from mini_llm.dispatch import Dispatch
 from mini_llm.errors import LedgerError
 from mini_llm.health import Health
 from mini_llm.health.file import HealthFile
-from mini_llm.ledger import Ledger, open_sqlite
+from mini_llm.ledger import Ledger, open_journal, open_sqlite
 from mini_llm.ledger.budgets import Budgets, limit_of
 from mini_llm.ledger.windows import zone_named
 from mini_llm.memory import Memory
@@ -105,7 +105,9 @@ class Runtime:
         """The book of attempts."""
         file, durability = self.loaded.paths.data / LEDGER_FILE, self.loaded.config.durability
         return Ledger(
-            lambda: open_sqlite(file, durability=durability), open_reader=lambda: open_sqlite(file, reading=True)
+            lambda: open_sqlite(file, durability=durability),
+            open_reader=lambda: open_sqlite(file, reading=True),
+            open_journal=lambda: open_journal(file),
         )
 
     @cached_property

@@ -1,7 +1,8 @@
 """A process that spends: `python -m tests.spending FOLDER NAME barrier|work`. It tells what it did on stdout.
 
-`barrier`: 200 / PROCESSES requests at once against a budget for ten. `work`: until it is killed; what it sent is in
-`sent-NAME`, what the book acknowledged in `acked-NAME`, each line written before the next step.
+`barrier`: 200 / PROCESSES requests at once against a budget for ten. `work`: until it is killed; what it sent, with a
+budget and without, is in `sent-NAME`, what it saw the end of in `ended-NAME`, what the book acknowledged in
+`acked-NAME`, each line written before the next step.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from mini_llm.config.settings import Budget
 from mini_llm.errors import BudgetError
-from mini_llm.ledger import Entry, Ledger, new_request_id, open_sqlite
+from mini_llm.ledger import Entry, Ledger, new_request_id, open_journal, open_sqlite
 from mini_llm.ledger.budgets import Budgets, limit_of
 from mini_llm.ledger.entries import Batch
 from mini_llm.types import Usage
@@ -42,6 +43,7 @@ async def barrier(budgets: Budgets, folder: Path, name: str, count: int) -> None
 async def work(budgets: Budgets, ledger: Ledger, folder: Path, name: str) -> None:
     sent = os.open(folder / f"sent-{name}", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     acked = os.open(folder / f"acked-{name}", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+    ended = os.open(folder / f"ended-{name}", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     book = open_sqlite(folder / "ledger.db")
 
     async def spend() -> None:
@@ -57,6 +59,15 @@ async def work(budgets: Budgets, ledger: Ledger, folder: Path, name: str) -> Non
             ledger.append(entry._replace(status="ok", usage=Usage(9, 3), reservation=held.id, cost_nanos=5))
             await asyncio.sleep(random.random() * 0.01)
 
+    async def send() -> None:
+        while True:
+            entry = attempt(new_request_id())
+            ledger.begin(entry._replace(usage=None, cost_nanos=None))
+            os.write(sent, f"{entry.request_id}\n".encode())
+            await asyncio.sleep(random.random() * 0.02)
+            ledger.append(entry._replace(status="ok", usage=Usage(9, 3), cost_nanos=5))
+            os.write(ended, f"{entry.request_id}\n".encode())
+
     async def write() -> None:
         while True:
             entry = attempt(new_request_id())._replace(status="ok")
@@ -65,11 +76,12 @@ async def work(budgets: Budgets, ledger: Ledger, folder: Path, name: str) -> Non
             await asyncio.sleep(0.01)
 
     print("ready", flush=True)
-    await asyncio.gather(write(), *(spend() for _ in range(8)))
+    await asyncio.gather(write(), *(spend() for _ in range(8)), *(send() for _ in range(8)))
 
 
 def main(folder: Path, name: str, what: str, count: int = 0) -> None:
-    ledger = Ledger(lambda: open_sqlite(folder / "ledger.db"))
+    file = folder / "ledger.db"
+    ledger = Ledger(lambda: open_sqlite(file), open_journal=lambda: open_journal(file))
     if what == "barrier":
         budgets = Budgets(ledger, [limit_of(Budget("all", "daily", "10"))])
         asyncio.run(barrier(budgets, folder, name, count))

@@ -20,8 +20,8 @@ from mini_llm.errors import LedgerError
 from mini_llm.ledger import Ledger, open_sqlite
 from mini_llm.ledger.budgets import Budgets, limit_of
 from mini_llm.ledger.entries import Batch, Held
+from mini_llm.ledger.owners import Owner, dead
 from mini_llm.ledger.sqlite import SQLiteBook
-from mini_llm.ledger.sqlite.owners import Owner, clear, is_dead
 from mini_llm.ledger.sqlite.places import shared_by_network
 from mini_llm.types import Usage
 from tests.test_ledger import ENTRY, ledger_in, rows
@@ -36,6 +36,11 @@ def until(true: Callable[[], bool], seconds: float = 20) -> bool:
 
 def budgets_of(ledger: Ledger) -> Budgets:
     return Budgets(ledger, [limit_of(Budget("all", "total", "5"))])
+
+
+def is_dead(file: Path, token: str) -> bool:
+    with dead(file, {token}) as ended:
+        return token in [one.token for one in ended]
 
 
 def bounded(book: SQLiteBook, pages: int) -> None:
@@ -290,7 +295,9 @@ def test_to_clear_away_while_processes_start_takes_no_sign_from_them(tmp_path: P
 
     def sweep() -> None:
         while not done.is_set():
-            clear(file)
+            with dead(file, set()) as ended:
+                for one in ended:
+                    one.remove()
 
     sweeper = threading.Thread(target=sweep)
     sweeper.start()

@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from mini_llm.errors import LedgerError
 from mini_llm.ledger import Entry
 from mini_llm.ledger.entries import Batch, Held, Hold, Limit, Refused
+from mini_llm.ledger.owners import Owner
 from mini_llm.ledger.sqlite import SQLiteBook
-from mini_llm.ledger.sqlite.owners import Owner
 from mini_llm.ledger.windows import window_at, zone_named
 from mini_llm.types import Usage
 

@@ -15,6 +15,7 @@ from mini_llm.meter import Meter
 from mini_llm.providers import WALLET
 from mini_llm.routing import Needs, Target, needed
 from mini_llm.translation import Body
+from mini_llm.types import Usage
 from mini_llm.upstream import Reply, Sending
 
 
@@ -62,6 +63,8 @@ class Attempt(Generic[Content]):
         """Send the request and return what is received; if that fails, nothing is left to close."""
         parts, turn, meter = self._parts, self.turn, self.meter
         parts.retrying += turn.again
+        if not self._reservation:  # which is on disk
+            parts.ledger.begin(self._begun())
         try:
             reply = self.reply = await self._sending.__aenter__()
             meter.request_id = reply.request_id
@@ -119,6 +122,17 @@ class Attempt(Generic[Content]):
             prompt = 0
         if prompt or meter.usage is not None:  # no prompt: not made of words, and not to be counted so
             meter.estimate(prompt)
+
+    def _begun(self) -> Entry:
+        """Return the row that is written if this process dies before the attempt has ended."""
+        parts, turn = self._parts, self.turn
+        call, request_id, route, needs = self._occasion
+        target = turn.choice.target
+        guess = Usage(needs.input_tokens if needs is not None else 0, estimated=True)
+        return Entry(
+            parts.clock(), request_id, turn.number, route, target.provider, target.model, "unknown", "", call.tool,
+            guess, paid_by=payer(parts, target), caller=call.caller, credential=turn.credential.label,
+        )  # fmt: skip
 
     def _entry(self, status: Status, code: str) -> Entry:
         parts, turn, meter = self._parts, self.turn, self.meter

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import tzinfo
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mini_llm.errors import LedgerError
 from mini_llm.ledger.entries import (
@@ -38,6 +38,9 @@ from mini_llm.ledger.windows import FOREVER, day_of
 from mini_llm.ledger.writer import MOST_WAITING, Asked, Outcome, Void, Writer
 from mini_llm.memory import Memo
 
+if TYPE_CHECKING:
+    from mini_llm.ledger.journal import Journal
+
 __all__ = ["Book", "Durability", "Entry", "Ledger", "Payer", "Status", "Totals", "new_request_id", "open_sqlite"]
 
 Durability = Literal["process", "power"]
@@ -55,18 +58,29 @@ def new_request_id(clock: Callable[[], float] = time.time) -> str:
     return f"ml-{int(clock() * 1000):011x}{secrets.token_hex(7)}"
 
 
+def open_journal(file: Path) -> Journal:
+    """Open the place beside the book in *file* where attempts are noted until they are written."""
+    from mini_llm.ledger.journal import Journal  # loaded with the first attempt, not at start-up
+
+    return Journal(file)
+
+
 class Ledger:
-    """Append without waiting; ask for sums. `open_reader` opens the book to look, `open_book` to write."""
+    """Append without waiting; ask for sums. `open_reader` opens the book to look, `open_book` to write.
+
+    With `open_journal` what is noted is written whatever becomes of this process.
+    """
 
     def __init__(
         self,
         open_book: Callable[[], Book],
         *,
         open_reader: Callable[[], Book] | None = None,
+        open_journal: Callable[[], Journal] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open_reader = open_reader or open_book
-        self._writer = Writer(open_book, now=now)
+        self._writer = Writer(open_book, open_journal=open_journal, now=now)
 
     @property
     def trouble(self) -> str:
@@ -86,8 +100,13 @@ class Ledger:
                 hint="free space on the disk, or look at `mini-llm status`",
             )
 
+    def begin(self, entry: Entry) -> None:
+        """Note an attempt that is sent now: *entry* is the row that is written if nobody tells how it ended."""
+        self._writer.note(entry)
+
     def append(self, entry: Entry) -> None:
         """Hand *entry* to the writer; it settles its reservation. Never refuses: what was asked has been paid for."""
+        self._writer.note(entry)
         self._writer.hand(entry)
 
     async def hold(self, hold: Hold, lasts: float) -> Held | Refused:
@@ -169,6 +188,7 @@ class Ledger:
 
     @contextmanager
     def _reader(self) -> Iterator[Book]:
+        self._writer.catch_up()
         book = self._open_reader()
         try:
             yield book

@@ -1,14 +1,15 @@
 """The one thread of a process that writes: rows wait in memory for a few milliseconds, then go down together.
 
-A row that is appended is not yet on disk; a reservation is, when `reserve` returns. An attempt that no budget bounds is
-therefore written once, after its end: if the process is killed first, that row is lost. An attempt with money set aside
-was on disk before it was sent, and is settled as `unknown` by whoever opens the ledger next.
+A row that is appended is not yet on disk; a reservation is, when `reserve` returns. Until then the row is in the
+journal, and so is an attempt that is under way without a reservation: if the process is killed, whoever opens the
+ledger next writes them. That is why rows may wait.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
+import math
 import os
 import queue
 import threading
@@ -16,22 +17,26 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from weakref import ref
 
 from mini_llm.errors import LedgerError
 from mini_llm.ledger.entries import Batch, Book, Claim, Entry, Held, Hold, Refused
 from mini_llm.memory import Memo
 
+if TYPE_CHECKING:
+    from mini_llm.ledger.journal import Journal
+
 LARGEST_BATCH = 1024
 MOST_WAITING = 10_000
 LINGER_SECONDS = 0.005  # a row waits so long for company,
-LONGEST_LINGER_SECONDS = 0.05  # or so long, where that brings
+LONGEST_LINGER_SECONDS = 0.25  # or so long, where that brings
 COMPANY = 4  # rows
 RETRY_SECONDS = 0.5
 ROUND_SECONDS = 5.0  # between two looks at what was set aside, while anything is
 GRACE_SECONDS = 60.0  # that a reservation outlives its attempt's deadline
 CLOSING_SECONDS = 8.0
+CATCHING_UP_SECONDS = 2.0
 
 Outcome: TypeAlias = Held | Refused | LedgerError
 
@@ -51,7 +56,13 @@ class Void(NamedTuple):
     id: str
 
 
-Item: TypeAlias = Entry | Memo | Asked | Void
+class Seen(NamedTuple):
+    """Somebody who waits until what was handed over before is on disk."""
+
+    done: threading.Event
+
+
+Item: TypeAlias = Entry | Memo | Asked | Void | Seen
 
 
 class Writer:
@@ -61,9 +72,11 @@ class Writer:
         self,
         open_book: Callable[[], Book],
         *,
+        open_journal: Callable[[], Journal] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._open_book = open_book
+        self._open_journal = open_journal
         self._now = now
         self._book: Book | None = None
         self._claim: Claim | None = None
@@ -78,6 +91,8 @@ class Writer:
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._idle = self._rung = self._urgent = self._ending = False
         self._thread: threading.Thread | None = None
+        self._journal: Journal | None = None
+        self._journal_due = -math.inf  # before that it is not tried again
         self._lock = threading.Lock()
         self._writing = threading.Lock()  # held while the book is opened, written or closed
         self._open: dict[str, float] = {}  # reservation → when it is over
@@ -94,6 +109,14 @@ class Writer:
         """How many rows are not on disk yet."""
         return len(self._handed) + len(self._unwritten)
 
+    def note(self, entry: Entry) -> None:
+        """Keep *entry* where it outlives this process, until it is written. Where that fails, it is only written."""
+        journal = self._journal
+        if journal is None and (self._open_journal is None or (journal := self._new_journal()) is None):
+            return
+        with suppress(OSError):
+            journal.note(entry)
+
     def hand(self, item: Item) -> None:
         """Give *item* to the thread. What somebody waits for is written at once."""
         if self._thread is None:
@@ -106,6 +129,14 @@ class Writer:
         """Write what waits now."""
         self._urgent = True
         self._ring()
+
+    def catch_up(self) -> None:
+        """Wait until what was handed over so far is on disk; not for long, where the database is stuck."""
+        if self._thread is not None and self.waiting and not self._failure:
+            seen = Seen(threading.Event())
+            self.hand(seen)
+            self.hurry()
+            seen.done.wait(CATCHING_UP_SECONDS)
 
     def close(self) -> None:
         """Write what waits, then stop. Raises LedgerError, with the reason, if rows could not be written."""
@@ -152,6 +183,7 @@ class Writer:
             claim.release()
         with self._lock:  # a row that comes later gets another thread
             self._thread, self._ending = None, False
+            self._release_journal()
 
     def _wait(self) -> None:
         """Sleep until there is something to do, and a moment more, so that rows come in company."""
@@ -190,13 +222,15 @@ class Writer:
             with self._writing:
                 outcomes = self._write_batch(asked)
             self._written += len(self._unwritten)
-            self._unwritten, self._failure = [], None
+            written, self._unwritten, self._failure = self._unwritten, [], None
+            self._strike(written)
         except Exception as error:  # whatever the database does, requests go on and `trouble` tells
             self._failure = error
             told = error if isinstance(error, LedgerError) else LedgerError(f"the ledger can't be written: {error}")
             outcomes = [told] * len(asked)
             voids = [Void(_name(each.hold)) for each in asked]  # a commit may fail, and be there all the same
-            self._unwritten = [*(item for item in self._unwritten if not isinstance(item, Asked)), *voids]
+            _free(self._unwritten)
+            self._unwritten = [*(item for item in self._unwritten if not isinstance(item, Asked | Seen)), *voids]
         _answer(zip(asked, outcomes, strict=True))
         self._tidy()
 
@@ -247,6 +281,30 @@ class Writer:
             if isinstance(outcome, Held):
                 self._open[outcome.id] = now + each.lasts + GRACE_SECONDS
 
+    def _strike(self, written: Sequence[Item]) -> None:
+        """Take what is on disk out of the journal, and tell who waits for it."""
+        if self._journal is not None:
+            self._journal.strike(item for item in written if isinstance(item, Entry))
+        _free(written)
+
+    def _new_journal(self) -> Journal | None:
+        """Open the journal; where there can be none, try again in a while."""
+        with self._lock:
+            if self._journal is None and self._open_journal is not None and self._now() >= self._journal_due:
+                try:
+                    self._journal = self._open_journal()
+                except OSError:
+                    self._journal_due = self._now() + ROUND_SECONDS
+                else:
+                    self._prepare_for_forks()
+            return self._journal
+
+    def _release_journal(self) -> None:
+        """Remove the journal, unless it holds what nobody has written: then it is read when we have ended."""
+        if self._journal is not None and self._journal.is_empty:
+            self._journal.release()
+            self._journal = None
+
     def _round_is_due(self) -> bool:
         return bool(self._open) and self._now() - self._round >= ROUND_SECONDS
 
@@ -276,9 +334,17 @@ class Writer:
                 claim, writer._claim = writer._claim, None
                 if claim is not None:
                     claim.drop()
+                if writer._journal is not None:
+                    writer._journal.drop()
                 writer._begin()
 
         os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
+
+
+def _free(items: Iterable[Item]) -> None:
+    for item in items:
+        if isinstance(item, Seen):
+            item.done.set()
 
 
 def _name(hold: Hold) -> str:

@@ -26,9 +26,10 @@ from mini_llm.ledger.entries import (
     UsageRow,
     Window,
 )
+from mini_llm.ledger.journal import left_in
+from mini_llm.ledger.owners import Owner, dead
 from mini_llm.ledger.sqlite import reports, schema, verifying
 from mini_llm.ledger.sqlite.holding import Holding
-from mini_llm.ledger.sqlite.owners import Owner, clear, is_dead
 from mini_llm.ledger.sqlite.places import shared_by_network
 from mini_llm.ledger.sqlite.rows import Rows
 
@@ -150,14 +151,19 @@ class SQLiteBook:
             self._log_pages = 0
 
     def recover(self, owner: str = "") -> int:
-        """Settle as `unknown` what processes left open that have ended; return how many. *owner* is our own."""
+        """Write what processes left unwritten that have ended, `unknown` where they had not seen its end.
+
+        Return how many rows that was. *owner* is our own token.
+        """
         with self._told("written"):
-            others = [row[0] for row in self._connection.execute(OWNERS) if row[0] != owner]
-            dead = [other for other in others if is_dead(self._file, other)]
-            clear(self._file)
-            left = [row[0] for other in dead for row in self._connection.execute(LEFT_OPEN, (other,))]
-        self.write(Batch(expire=left))
-        return len(left)
+            owners = {row[0] for row in self._connection.execute(OWNERS)} - {owner}
+            with dead(self._file, owners) as ended:
+                rows = [entry for one in ended for entry in left_in(one.handle)]
+                opened = [row[0] for one in ended for row in self._connection.execute(LEFT_OPEN, (one.token,))]
+                self.write(Batch(rows, expire=opened))
+                for one in ended:
+                    one.remove()
+        return len(rows) + len(opened)
 
     def recall(self, keys: Sequence[bytes], now: float) -> dict[bytes, bytes]:
         """Return the values of those *keys* that are there and have not expired at *now*."""

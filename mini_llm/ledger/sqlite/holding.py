@@ -14,9 +14,10 @@ import orjson
 
 from mini_llm.errors import LedgerError
 from mini_llm.ledger.entries import Entry, Held, Hold, Limit, Refused, Standing, Window
-from mini_llm.ledger.sqlite.rows import LARGEST, Rows, cleaned
+from mini_llm.ledger.sqlite.rows import LARGEST, Rows
 from mini_llm.ledger.sqlite.schema import SLOT
 from mini_llm.ledger.windows import FOREVER
+from mini_llm.ledger.written import cleaned, read_entry, written
 from mini_llm.types import Usage
 
 LATEST = """
@@ -57,7 +58,6 @@ COUNTS = (
     "reasoning_tokens",
     "output_audio_tokens",
 )
-USAGE = Entry._fields.index("usage")
 BOUNDLESS = 4 * 10**18  # what a limit that only warns may hold; sums stay within 64 bits
 
 
@@ -90,7 +90,7 @@ class Holding:
             if not self._connection.changes():
                 return Refused(standing)  # cannot be: nobody else writes while we do
         budgets = orjson.dumps([budget for _, budget, _ in windows]).decode()
-        self._connection.execute(ADD, (name, owner, granted, budgets, _written(hold.entry)))
+        self._connection.execute(ADD, (name, owner, granted, budgets, written(hold.entry).decode()))
         warnings = [
             standing for limit, _, standing in windows if standing.spent + standing.held + granted > limit.nanos
         ]
@@ -198,19 +198,6 @@ class Holding:
 def reservation_id(entry: Entry) -> str:
     """Return the name of the money set aside for an attempt."""
     return f"{entry.request_id}/{entry.attempt}"
-
-
-def _written(entry: Entry) -> str:
-    """Return *entry* as a JSON list. What a provider sent is not in it: nothing has been sent yet."""
-    usage = None if entry.usage is None else tuple(entry.usage._replace(raw={}))
-    return orjson.dumps((*entry[:USAGE], usage, *entry[USAGE + 1 :])).decode()
-
-
-def read_entry(written: str) -> Entry:
-    """Return the entry that a reservation keeps; an older version may have known fewer fields."""
-    told = orjson.loads(written)
-    told[USAGE] = None if told[USAGE] is None else Usage(*told[USAGE])
-    return Entry(*told)
 
 
 def _reset(ends: float) -> float | None:

@@ -10,9 +10,9 @@ import apsw
 import orjson
 
 from mini_llm.ledger.entries import Grouping, Totals, Unsettled, UsageRow
-from mini_llm.ledger.sqlite.holding import read_entry
 from mini_llm.ledger.sqlite.schema import SLOT
 from mini_llm.ledger.windows import FOREVER
+from mini_llm.ledger.written import read_entry
 
 __all__ = ["FOREVER", "totals", "unsettled", "usage"]
 
@@ -69,8 +69,8 @@ def usage(
 def unsettled(connection: apsw.Connection) -> list[Unsettled]:
     """Return attempts still under way (or left by a process that ended), and those written as unknown."""
     told = [Unsettled._make((*row, False)) for row in connection.execute(UNSETTLED)]
-    for written, nanos in connection.execute(OPEN):
-        entry = read_entry(written)
+    for text, nanos in connection.execute(OPEN):
+        entry = read_entry(text)
         told.append(Unsettled(entry.request_id, entry.attempt, entry.time, entry.provider, entry.model, nanos, True))
     return told
 

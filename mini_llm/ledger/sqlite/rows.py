@@ -13,6 +13,7 @@ import apsw
 import orjson
 
 from mini_llm.ledger.entries import Entry
+from mini_llm.ledger.written import text_of
 from mini_llm.types import Usage
 
 LARGEST = 10**18  # nano-dollars of one attempt: a billion dollars
@@ -57,7 +58,7 @@ class Rows:
         try:
             self._insert(rows)
         except UnicodeEncodeError:  # half a surrogate pair, from a command line or a header
-            self._insert([[_text(value) if isinstance(value, str) else value for value in row] for row in rows])
+            self._insert([[text_of(value) if isinstance(value, str) else value for value in row] for row in rows])
 
     def forget(self) -> None:
         """Forget what may have been rolled back."""
@@ -104,7 +105,7 @@ class Rows:
         return known if known is not None else self._learn(origin)
 
     def _learn(self, origin: Origin) -> int:
-        words = tuple(map(_text, origin))
+        words = tuple(map(text_of, origin))
         found = self._connection.execute(FIND_ORIGIN, words).get
         if found is None:
             self._connection.execute(ADD_ORIGIN, words)
@@ -140,18 +141,6 @@ def _raw(usage: Usage) -> str | None:
     except orjson.JSONEncodeError:
         return None
     return written.decode() if 0 < len(written) <= LONGEST_RAW else None
-
-
-def cleaned(entry: Entry) -> Entry:
-    """Return *entry* with texts that a database takes."""
-    if all(value.isascii() for value in entry if isinstance(value, str)):
-        return entry
-    return Entry._make(_text(value) if isinstance(value, str) else value for value in entry)
-
-
-def _text(text: str) -> str:
-    """Return *text* without what is no UTF-8: half a surrogate pair from a command line."""
-    return text.encode("utf-8", "replace").decode()
 
 
 @cache
