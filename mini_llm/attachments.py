@@ -52,9 +52,9 @@ def attach(data: bytes, name: str) -> Part:
         return Text(f'<file name="{PurePath(name).name}">\n{text(data, name)}\n</file>')
     encoded = b64encode(data).decode("ascii")
     if kind.startswith("image/"):
-        return Image(data=encoded, media_type=kind)
+        return Image(data=encoded, media_type=kind, name=PurePath(name).name)
     if kind.startswith("audio/"):
-        return Audio(data=encoded, format=kind.removeprefix("audio/"))
+        return Audio(data=encoded, format=kind.removeprefix("audio/"), name=PurePath(name).name)
     return Document(data=encoded, media_type=kind, name=PurePath(name).name)
 
 

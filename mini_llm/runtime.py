@@ -27,6 +27,9 @@ from mini_llm.signing import Signers, World
 from mini_llm.transport import Resolve, Transport
 from mini_llm.upstream import Upstream
 
+if TYPE_CHECKING:
+    from mini_llm.history import History
+
 LEDGER_FILE = "ledger.db"
 HEALTH_FILE = "health.json"
 # Parts that outlive a reload.
@@ -126,6 +129,20 @@ class Runtime:
         self.memory = Memory(self.ledger)
 
     @cached_property
+    def history(self) -> History | None:
+        """What keeps prompts and answers; None, and nothing of it is loaded, unless the user turned it on."""
+        config = self.loaded.config
+        if not config.history:
+            return None
+        from mini_llm import history
+
+        file = self.loaded.paths.data / history.FILE
+        days, megabytes = config.history_days, config.history_megabytes
+        return history.History(
+            lambda: history.open_store(file), self.credentials.redact, days=days, megabytes=megabytes
+        )
+
+    @cached_property
     def router(self) -> Router:
         """What turns a name into targets."""
         return Router(
@@ -199,5 +216,7 @@ class Runtime:
             await self.health_file.close()
         if "transport" in self.__dict__:
             await self.transport.close()
+        if history := self.__dict__.get("history"):
+            history.close()
         if "ledger" in self.__dict__:
             self.ledger.close()

@@ -33,13 +33,17 @@ class Text(NamedTuple):
 
 
 class Image(NamedTuple):
-    """A picture: either `url`, or base64 `data` with its `media_type`. `detail` is "low", "high", "auto" or ""."""
+    """A picture: either `url`, or base64 `data` with its `media_type`. `detail` is "low", "high", "auto" or "".
+
+    `name` is the caller's own; no wire has it.
+    """
 
     url: str = ""
     data: str = ""
     media_type: str = ""
     detail: str = ""
     cache: CacheMark | None = None
+    name: str = ""
 
 
 class Document(NamedTuple):
@@ -54,12 +58,13 @@ class Document(NamedTuple):
 
 
 class Audio(NamedTuple):
-    """Sound: base64 `data`; `format` is "wav", "mp3" …; `id` names an earlier answer's sound."""
+    """Sound: base64 `data`; `format` is "wav", "mp3" …; `id` names an earlier answer's sound. `name`: as a picture's."""
 
     data: str = ""
     format: str = ""
     id: str = ""
     transcript: str = ""
+    name: str = ""
 
 
 class ToolCall(NamedTuple):

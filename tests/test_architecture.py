@@ -20,7 +20,7 @@ PACKAGE = ROOT / "mini_llm"
 HOUSE = """
 _version errors types -> sse peek attachments shape
 config -> credentials providers dialects catalogue
-health pricing memory meter -> ledger routing
+health pricing memory meter -> ledger routing -> history
 transport -> signing -> upstream wallet
 translation -> recovery -> dispatch -> runtime
 client -> gateway -> team dashboard
@@ -30,7 +30,7 @@ ENTRANCES = ("__init__", "__main__")  # the names others see; they may import fr
 
 # Where each outside library comes in; its types do not leave that place.
 DOORS = {
-    "apsw": ("ledger/sqlite", "team/store"),
+    "apsw": ("ledger/sqlite", "history/sqlite", "team/store"),
     "argon2": ("team/passwords",),
     "authlib": ("team/oidc",),
     "botocore": ("signing/aws",),

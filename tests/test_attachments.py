@@ -45,8 +45,8 @@ def test_what_no_model_reads_is_refused_by_name(data: bytes) -> None:
 
 
 def test_each_kind_becomes_its_part() -> None:
-    assert attach(b"GIF89a", "a.gif") == Image(data="R0lGODlh", media_type="image/gif")
-    assert attach(b"ID3", "a.mp3") == Audio(data="SUQz", format="mp3")
+    assert attach(b"GIF89a", "a.gif") == Image(data="R0lGODlh", media_type="image/gif", name="a.gif")
+    assert attach(b"ID3", "a.mp3") == Audio(data="SUQz", format="mp3", name="a.mp3")
     assert attach(b"%PDF-", "dir/a.pdf") == Document(data="JVBERi0=", media_type="application/pdf", name="a.pdf")
     assert attach(b"\xef\xbb\xbfhi", "dir/a.txt") == Text('<file name="a.txt">\nhi\n</file>')
 

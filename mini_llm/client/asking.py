@@ -26,6 +26,7 @@ class Options(TypedDict, total=False):
     effort: how hard to think: "none", "minimal", "low", "medium", "high", "xhigh", "max".
     timeout: seconds for the whole call, retries and fallbacks included.
     caller: a name for the ledger, so that `usage --by tool` can tell who asked.
+    conversation: the id under which the history keeps it, where that is on; else what was said tells.
     """
 
     model: str
@@ -42,6 +43,7 @@ class Options(TypedDict, total=False):
     effort: Effort
     timeout: float
     caller: str
+    conversation: str
 
 
 def request(prompt: Prompt, options: Options, *, stream: bool) -> ChatRequest:

@@ -13,7 +13,7 @@ from mini_llm.client import asking
 from mini_llm.client.answers import Answer, AsyncStream, Opening, answer_of
 from mini_llm.client.asking import Options, Prompt
 from mini_llm.dialects import model_list
-from mini_llm.dispatch import Call, Recovery
+from mini_llm.dispatch import Call, Recovery, Spoken
 from mini_llm.errors import MiniLLMError, UsageError
 from mini_llm.memory import Recalled, source_of
 from mini_llm.meter import Meter
@@ -69,7 +69,8 @@ class AsyncClient:
         """
         request = asking.request(prompt, options, stream=False)
         recalled = await self._runtime.memory.recall(request)
-        async with self._runtime.dispatch.answer(_call(recalled, options, translation.whole)) as dispatched:
+        call = self._kept(_call(recalled, options, translation.whole), request, options)
+        async with self._runtime.dispatch.answer(call) as dispatched:
             answer = answer_of(dispatched, dispatched.content)
         self._keep(request, answer)
         return answer
@@ -87,7 +88,7 @@ class AsyncClient:
             recalled = await self._runtime.memory.recall(request)
             recovery = Recovery(lambda: request, self._changed_body, translation.streamed)
             call = _call(recalled, options, translation.streamed)._replace(recovery=recovery)
-            return self._runtime.dispatch.answer(call)
+            return self._runtime.dispatch.answer(self._kept(call, request, options))
 
         stream = AsyncStream(opened, ended=lambda answer: self._keep(request, answer))
         self._streams.add(stream)
@@ -155,6 +156,13 @@ class AsyncClient:
     async def _changed_body(self, request: ChatRequest, provider: Provider, target: Target) -> Body:
         """Write a request that goes on with an answer which broke."""
         return translation.chat_body(await self._runtime.memory.recall(request), provider, target)
+
+    def _kept(self, call: Call[Content], request: ChatRequest, options: Options) -> Call[Content]:
+        """Return *call* as the history wants it, where that is on."""
+        if (history := self._runtime.history) is None:
+            return call
+        spoken = Spoken(history.keep, lambda: request, lambda whole: whole, options.get("conversation", ""))
+        return call._replace(spoken=spoken)
 
     def _keep(self, request: ChatRequest, answer: Answer) -> None:
         """Remember what the next turn needs of *answer* and the caller may leave out."""

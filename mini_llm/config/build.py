@@ -39,7 +39,7 @@ def config(values: Mapping[str, Any]) -> Config:
         budget_zone=values.get("budgets", {}).get("zone", ""),
         durability=values.get("ledger", {}).get("durability", "process"),
         gateway=_gateway(values.get("gateway", {})),
-        history=values.get("history", False),
+        **_history(values.get("history", False)),
         prices={name: _price(told) for name, told in values.get("prices", {}).items()},
     )
 
@@ -51,6 +51,14 @@ def dollars(told: str | float) -> str:
     if isinstance(told, int):
         return str(told)
     return f"{told:.9f}".rstrip("0").rstrip(".")
+
+
+def _history(told: bool | Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the switch `history` says, in either of its forms."""
+    if not isinstance(told, Mapping):
+        return {"history": told}
+    names = {"enabled": "history", "days": "history_days", "megabytes": "history_megabytes"}
+    return {names[name]: value for name, value in told.items() if name in names}
 
 
 def _limits(told: Mapping[str, Any]) -> Iterator[Budget]:

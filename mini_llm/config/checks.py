@@ -124,7 +124,7 @@ def _object(branch: Branch, path: Path, given: Mapping[str, Any], found: Review)
 
 def _value(branch: Branch, path: Path, given: object, found: Review) -> None:
     kind = branch.key.kind
-    if isinstance(given, Mapping) and kind in ("object", "route"):
+    if isinstance(given, Mapping) and kind in ("object", "route", "switch"):
         _object(branch, path, given, found)
         if kind == "route" and not given.get("targets"):
             found.problems.append(Problem(path, f"{join(path)} needs targets"))
@@ -275,6 +275,7 @@ _KINDS: Mapping[str, Callable[[Key, object], str]] = {
     "text": _text,
     "choice": _choice,
     "boolean": _boolean,
+    "switch": _boolean,
     "integer": _number,
     "seconds": _number,
     "money": _money,

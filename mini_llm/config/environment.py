@@ -18,7 +18,7 @@ RESERVED = frozenset(
     for name in ("HOME", "CONFIG", "PROFILE", "TOKEN", "NO_BROWSER", "DEBUG", "API_KEY", "BASE_URL", "COMPLETE")
 )
 
-_SCALARS = ("text", "choice", "boolean", "integer", "seconds", "money", "address", "secret")
+_SCALARS = ("text", "choice", "boolean", "switch", "integer", "seconds", "money", "address", "secret")
 _SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -52,7 +52,7 @@ def read(environ: Mapping[str, str]) -> Found:
 
 def typed(key: Key, text: str) -> object:
     """Turn text from a variable or a command line into the setting's type, if it fits; else leave it to the check."""
-    if key.kind == "boolean":
+    if key.kind in ("boolean", "switch"):
         return _SWITCH.get(text.lower(), text)
     if key.kind == "integer":
         return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else text

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 Kind: TypeAlias = Literal[
     "object",  # named things below it
+    "switch",  # true or false, or an object that says more
     "list",  # objects, one after the other
     "route",  # a target, a list of targets, or an object
     "targets",
@@ -159,7 +160,10 @@ KEYS: tuple[Key, ...] = (
     Key("gateway.origins", "texts", "Web pages that may call it, such as https://chat.example.com"),
     Key("gateway.memoryLimit", "integer", "MiB of memory above which no new request is taken", least=64, most=1 << 24),
     Key("gateway.otel", "address", "Where traces go: an OTLP collector, such as http://localhost:4318"),
-    Key("history", "boolean", "Keep prompts and answers", False),
+    Key("history", "switch", "Keep prompts and answers, here: true, or an object that says for how long", False),
+    Key("history.enabled", "boolean", "Keep them"),
+    Key("history.days", "integer", "For how many days (90); 0 for ever", least=0, most=36_500),
+    Key("history.megabytes", "integer", "How much room they may have (500); the oldest go", least=1, most=1 << 20),
     Key("prices", "object", "Prices that replace the catalogue's"),
     Key("prices.*", "object", "US dollars a million tokens, for one provider/model"),
     *(Key(f"prices.*.{name}", "money", about.capitalize()) for name, about in _PRICES.items()),

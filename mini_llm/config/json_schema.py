@@ -58,6 +58,7 @@ def _number(key: Key) -> dict[str, Any]:
 _KINDS: Mapping[str, Callable[[Branch], dict[str, Any]]] = {
     "route": _route,
     "list": _list,
+    "switch": lambda branch: {"anyOf": [{"type": "boolean"}, _object(branch)]},
     "targets": lambda _: {"anyOf": [dict(_TARGET), dict(_TARGETS)]},
     "texts": lambda _: {"type": "array", "items": dict(_TARGET)},
     "text": lambda _: {"type": "string"},

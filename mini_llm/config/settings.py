@@ -113,4 +113,6 @@ class Config:
     durability: Literal["process", "power"] = "process"
     gateway: Gateway = _GATEWAY
     history: bool = False
+    history_days: int = 90
+    history_megabytes: int = 500
     prices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -16,13 +16,19 @@ def merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any], branch: Branch) -> None:
     for name, value in values.items():
-        below = branch.step(name)
-        if isinstance(value, Mapping) and below and below.key.kind == "object":
-            here = into.get(name)
+        below, here = branch.step(name), into.get(name)
+        if below and below.key.kind == "switch" and isinstance(here, Mapping) != isinstance(value, Mapping):
+            value, here = _spread(value), _spread(here)
+        if isinstance(value, Mapping) and below and below.key.kind in ("object", "switch"):
             into[name] = here = dict(here) if isinstance(here, Mapping) else {}
             _merge(here, value, below)
         else:
             into[name] = value
+
+
+def _spread(value: Any) -> Any:
+    """Return a switch written as one word in its longer form."""
+    return {"enabled": value} if isinstance(value, bool) else value
 
 
 def leaves(values: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

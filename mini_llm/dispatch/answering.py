@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from mini_llm.dispatch import deadlines, spending
 from mini_llm.dispatch.attempt import Attempt, Occasion, payer
@@ -26,6 +26,9 @@ from mini_llm.routing import Choice, Decision, Needs, Target, needed
 from mini_llm.translation import Body
 from mini_llm.upstream import Reply, Request
 
+if TYPE_CHECKING:
+    from mini_llm.dispatch.witness import Witness
+
 
 class Answering(Generic[Content]):
     """A call under way. Enter it to get the first answer; leaving it closes that and settles its row.
@@ -35,7 +38,7 @@ class Answering(Generic[Content]):
     """
 
     __slots__ = (
-        *("_answer", "_attempt", "_call", "_decision", "_ends", "_needs", "_occasion", "_parts"),
+        *("_answer", "_attempt", "_call", "_decision", "_ends", "_needs", "_occasion", "_parts", "_witness"),
         *("failed", "turns"),
     )
 
@@ -48,6 +51,7 @@ class Answering(Generic[Content]):
         self._answer: Answer[Content]
         self._attempt: Attempt[Any]
         self._ends = 0.0
+        self._witness: Witness | None = None
         self.turns: Turns
         self.failed: list[Choice] = []
 
@@ -76,6 +80,8 @@ class Answering(Generic[Content]):
             await self._attempt.close(error)
         finally:
             self._parts.active -= 1
+            if self._witness is not None:
+                self._witness.ended(error)
 
     async def prepared(
         self,
@@ -193,6 +199,11 @@ class Answering(Generic[Content]):
         if call.recovery is not None and deadlines.recovers(call, self._decision):
             seamless = Recovering(self, call.recovery, self._decision, self._parts).stream(cast(Deltas, content))
             answer.content = cast(Content, seamless)  # with `recovery` a Content is Deltas, see Call
+        if call.spoken is not None:
+            from mini_llm.dispatch.witness import Witness  # with the history: nothing of it is loaded where it is off
+
+            self._witness = Witness(call.spoken, call, answer, self._parts.clock())
+            answer.content = self._witness.watched(answer.content)
 
     def adopt(self, attempt: Attempt[Any]) -> None:
         """Let *attempt* be the one that answers, from now on."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from mini_llm.dispatch.spending import Allowance
 from mini_llm.meter import Meter
 from mini_llm.providers import Provider
 from mini_llm.routing import Decision, Needed, Target
 from mini_llm.translation import Body
-from mini_llm.types import ChatRequest, Delta
+from mini_llm.types import ChatRequest, ChatResponse, Delta
 from mini_llm.upstream import Reply
+
+if TYPE_CHECKING:
+    from mini_llm.history import Heard
 
 Content = TypeVar("Content")
 Deltas: TypeAlias = AsyncGenerator[Delta, None]
@@ -29,13 +32,25 @@ class Recovery(NamedTuple):
     recovered: Callable[[], None] | None = None
 
 
+class Spoken(NamedTuple):
+    """What the history is told of a call: what was asked and received, in our words; None where that is too much.
+
+    `keep` takes it; `conversation` is the id it goes under, "" where what was said tells.
+    """
+
+    keep: Callable[[Heard], None]
+    request: Callable[[], ChatRequest]
+    response: Callable[[Any], ChatResponse | None]
+    conversation: str = ""
+
+
 class Call(NamedTuple, Generic[Content]):
     """What an entrance wants: `body_for` writes the request for one target, `receive` takes its reply.
 
     `receive` returns once the first content is there (a stream) or all of it (a whole answer). With `recovery`, what
     it returns is a stream of deltas. `timeout` bounds the whole call in seconds; `retried` tells that the caller
     itself is on a second try; `caller` is the id of who pays. `body_within` is `body_for` with at most so many tokens
-    to answer, for callers with a budget.
+    to answer, for callers with a budget. `spoken` is set where the call is to be kept in the history.
     """
 
     model: str
@@ -50,6 +65,7 @@ class Call(NamedTuple, Generic[Content]):
     caller: str = ""
     recovery: Recovery | None = None
     body_within: Callable[[Provider, Target, int], Body | Awaitable[Body]] | None = None
+    spoken: Spoken | None = None
 
 
 class Answer(Generic[Content]):

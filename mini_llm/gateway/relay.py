@@ -11,7 +11,7 @@ import orjson
 
 from mini_llm import dialects, translation
 from mini_llm.dialects.gemini import framing
-from mini_llm.dispatch import Answer, Recovery
+from mini_llm.dispatch import Answer, Recovery, Spoken
 from mini_llm.dispatch.recovering import LONGEST
 from mini_llm.errors import MiniLLMError
 from mini_llm.gateway import asking, flowing, heads, inbound
@@ -66,6 +66,8 @@ async def _answer(gateway: Gateway, request: Request, responder: Responder, exch
     call = asking.call(
         gateway.runtime, request, exchange, relay.body_for, receive, asked.needs, recovery, relay.body_within
     )
+    if (history := gateway.runtime.history) is not None:
+        call = call._replace(spoken=Spoken(history.keep, lambda: asked.asked, relay.read))
     async with gateway.runtime.dispatch.answer(call) as answer:
         asking.note(exchange, answer)
         content = answer.content
@@ -140,6 +142,12 @@ class _Relay:
         meter.whole(self._dialect.glance(answer), lambda: self._dialect.decode_response(answer))
         keeps = self._forgetful and _CALLS in raw
         return _Whole(raw, self._dialect.decode_response(answer) if keeps else None)
+
+    def read(self, content: _Content) -> ChatResponse | None:
+        """Return what was received at once in our words; None where it only flowed by."""
+        if not isinstance(content, _Whole):
+            return None
+        return content.response or self._dialect.decode_response(orjson.loads(content.raw))
 
     async def streamed(self, reply: Reply, body: Body, meter: Meter) -> _Content:
         """Receive a stream, up to its first content."""

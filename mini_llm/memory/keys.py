@@ -27,14 +27,14 @@ def keys_of(answer: Message, before: str, scope: str) -> list[bytes]:
         for call in calls
         if len(call.id) >= SHORTEST_ID
     ]
-    said = _words(answer.parts)
+    said = said_in(answer.parts)
     return [*keys, _digest(scope, "said", said, before)] if said else keys
 
 
 def said_since(messages: Sequence[Message]) -> str:
     """Return what was said since the last answer in *messages*."""
     start = next((at for at in reversed(range(len(messages))) if messages[at].role == "assistant"), -1)
-    return "\0".join(_words(message.parts) for message in messages[start + 1 :] if message.role not in _SYSTEM)
+    return "\0".join(said_in(message.parts) for message in messages[start + 1 :] if message.role not in _SYSTEM)
 
 
 def squeezed(text: str) -> str:
@@ -58,7 +58,7 @@ def _whole(value: Any) -> Any:
     return [_whole(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _words(parts: Iterable[Part]) -> str:
+def said_in(parts: Iterable[Part]) -> str:
     """Return what *parts* say: the words first, then the calls, as some wires have them in that order."""
     words: list[str] = []
     calls: list[str] = []
@@ -66,7 +66,7 @@ def _words(parts: Iterable[Part]) -> str:
         if isinstance(part, Text | Refusal):
             words.append(squeezed(part.text))
         elif isinstance(part, ToolResult):
-            words.append(_words(part.parts))
+            words.append(said_in(part.parts))
         elif isinstance(part, ToolCall):
             calls.append(f"{part.name} {canonical(part.arguments)}")
     return "\0".join(filter(None, ("".join(words), *calls)))

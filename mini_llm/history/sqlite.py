@@ -1,0 +1,294 @@
+"""The history in SQLite: one file for its owner alone, with an index of its words."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import apsw
+import orjson
+
+from mini_llm.errors import UsageError
+from mini_llm.history import packing, tables
+from mini_llm.history.entries import (
+    ID_LETTERS,
+    LETTERS,
+    Conversation,
+    Heard,
+    HistoryError,
+    Hit,
+    Kept,
+    NoConversationError,
+    new_id,
+)
+from mini_llm.ledger.sqlite.places import shared_by_network
+from mini_llm.types import Message
+
+BUSY_MS = 2000
+DAY = 86_400
+MIB = 1 << 20
+MOST_MARKS = 8  # answers of a request that are looked for, the last first
+WORD = re.compile(r'"([^"]+)"|(\S+)')
+ID = re.compile(f"[{LETTERS}]{{1,{ID_LETTERS}}}")
+
+
+class Store:
+    """Conversations in *file*."""
+
+    def __init__(self, file: Path, *, now: Callable[[], float] = time.time, busy_ms: int = BUSY_MS) -> None:
+        self._file = file
+        self._now = now
+        with self._told("opened"):
+            self._connection = _opened(file, busy_ms)
+            try:
+                self._prepare()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def add(self, heard: Heard, redact: Callable[[str], str]) -> str:
+        """Keep one turn; return the conversation it belongs to."""
+        request, response = heard.request(), heard.response()
+        answer = response.choices[0].message if response is not None and response.choices else None
+        with self._told("written"), self._transaction():
+            name = heard.conversation or self._conversation_of(request.messages, heard.caller) or new_id()
+            self._run(tables.ADD_CONVERSATION, name, heard.time, packing.title(request.messages, redact), heard.tool)
+            turn = self._run(
+                tables.ADD_TURN,
+                *(name, heard.request_id, heard.time, heard.tool, heard.caller, request.model, heard.route),
+                *(heard.provider, heard.model, heard.status, heard.cost_nanos, heard.input_tokens),
+                *(heard.output_tokens, heard.seconds, self._setting(packing.settings(request, redact))),
+                None if answer is None else self._message(answer, redact),
+                packing.marks([*request.messages, answer])[-1] if answer is not None else None,
+            ).get
+            if turn is not None:
+                said = [(turn, place, self._message(one, redact)) for place, one in enumerate(request.messages)]
+                self._connection.executemany("INSERT INTO said (turn, place, message) VALUES (?, ?, ?)", said)
+        return name
+
+    def trim(self, days: int, megabytes: int) -> None:
+        """Delete what is older than *days* (0: nothing is too old), and the oldest of what takes too much room."""
+        with self._told("written"):
+            before = self._now() - days * DAY if days else 0.0
+            self._delete("DELETE FROM conversation WHERE updated < ?", before)
+            while self._bytes() > megabytes * MIB and self._delete(tables.OLDEST):
+                pass
+
+    def conversations(self, limit: int = -1, *, only: str = "") -> list[Conversation]:
+        """Return the conversations, the latest first; with *only*, that one."""
+        with self._told("read"):
+            return [Conversation(*row) for row in self._rows(tables.CONVERSATIONS, only, limit)]
+
+    def find(self, name: str) -> tuple[str, str]:
+        """Return the id of a conversation and of a turn ("" if none is meant) whose beginning *name* is.
+
+        Raises NoConversationError that tells the nearest where there is none, or all where there are several.
+        """
+        with self._told("read"):
+            if name.startswith("ml-"):
+                statement = "SELECT conversation, request_id FROM turn WHERE substr(request_id, 1, ?2) = ?1 LIMIT 6"
+            elif ID.fullmatch(name):
+                statement = "SELECT id, '' FROM conversation WHERE substr(id, 1, ?2) = ?1 LIMIT 6"
+            else:
+                raise NoConversationError(f"{name[:40]!r} is no id", hint=LISTING)
+            found = self._rows(statement, name, len(name))
+        if not found:
+            raise NoConversationError(f"no conversation {name} is kept", hint=LISTING)
+        if len(found) > 1:
+            ids = ", ".join(turn or conversation for conversation, turn in found[:5])
+            raise NoConversationError(f"{name} may be {ids}{' …' if len(found) > 5 else ''}", hint="give more letters")
+        conversation, turn = found[0]
+        return conversation, turn
+
+    def turns(self, conversation: str) -> list[Kept]:
+        """Return the turns of a conversation, the first first."""
+        with self._told("read"):
+            return [self._kept(row) for row in self._rows(tables.TURNS, conversation)]
+
+    def search(self, text: str, limit: int = 20) -> list[Hit]:
+        """Return where all words of *text* stand; "in quotes" they stand together, and `wor*` is a beginning.
+
+        Where no word is so, any place that holds *text* as it stands is found: a part of a word, or Chinese.
+        """
+        text = text.replace("\0", " ").encode("utf-8", "replace").decode()
+        wanted = [phrase or word for phrase, word in WORD.findall(text)]
+        if not wanted:
+            raise UsageError("nothing to search for", hint='name a word: `mini-llm history search "blue sky"`')
+        with self._told("read"):
+            found = self._rows(tables.FOUND, " ".join(map(_quoted, wanted)), limit)
+            if not found and (plain := " ".join(text.split()).strip('"')):
+                like = re.sub(r"([%_\\])", r"\\\1", plain)
+                found = self._rows(tables.CONTAINED, f"%{like}%", limit, plain.lower())
+        return [Hit(*row) for row in found]
+
+    def last(self, tool: str) -> str:
+        """Return the id of the conversation in which *tool* spoke last, "" if none is kept."""
+        with self._told("read"):
+            return str(self._run(tables.LAST, tool).get or "")
+
+    def prompts(self, tool: str, limit: int) -> list[str]:
+        """Return what was last asked with *tool*, the oldest first."""
+        with self._told("read"):
+            return [text for (text,) in self._rows(tables.PROMPTS, tool, limit)]
+
+    def delete(self, conversation: str, turn: str = "") -> int:
+        """Delete a conversation, or one turn of it; return how many conversations or turns went."""
+        with self._told("written"):
+            if turn:
+                return self._delete("DELETE FROM turn WHERE request_id = ?", turn)
+            return self._delete("DELETE FROM conversation WHERE id = ?", conversation)
+
+    def delete_before(self, instant: float) -> int:
+        """Delete the conversations in which nothing was said since *instant*; return how many."""
+        with self._told("written"):
+            return self._delete("DELETE FROM conversation WHERE updated < ?", instant)
+
+    def close(self) -> None:
+        """Close the file."""
+        with suppress(apsw.Error):
+            self._connection.close()
+
+    def _prepare(self) -> None:
+        if int(self._connection.pragma("user_version")) == 0:
+            self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL").fetchall()  # only before the first table
+        self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        self._connection.execute(tables.SETTINGS).fetchall()
+        with self._transaction():
+            found = int(self._connection.pragma("user_version"))
+            if found > tables.VERSION:
+                raise HistoryError(
+                    f"the history was written by a newer version (schema {found}, this one knows {tables.VERSION})",
+                    hint="upgrade mini-llm",
+                )
+            if found == 0:
+                self._connection.execute(tables.TABLES)
+                self._connection.pragma("user_version", tables.VERSION)
+
+    def _run(self, statement: str, *values: Any) -> apsw.Cursor:
+        return self._connection.execute(statement, values)
+
+    def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        return list(self._run(statement, *values))
+
+    def _conversation_of(self, messages: Sequence[Message], caller: str) -> str:
+        """Return the conversation that *messages* go on with, "" if they begin one."""
+        for mark in packing.marks(messages)[: -MOST_MARKS - 1 : -1]:
+            if found := self._run(tables.CONVERSATION_OF, mark, caller).get:
+                return str(found)
+        return ""
+
+    def _message(self, message: Message, redact: Callable[[str], str]) -> int:
+        told = packing.packed(message, redact)
+        body, text = orjson.dumps(told), packing.spoken(told)
+        plain = {"role": message.role, "parts": [{"type": "text", "text": text}]}
+        kept = "" if told == plain else body.decode()  # plain words need not be kept twice
+        return self._once("message", sha256(body).digest(), (message.role, text, kept))
+
+    def _setting(self, told: dict[str, Any]) -> int:
+        body = orjson.dumps(told)
+        return self._once("setting", sha256(body).digest(), (body.decode(),))
+
+    def _once(self, table: str, digest: bytes, values: tuple[str, ...]) -> int:
+        """Return the row of what is kept only once."""
+        find, add = ONCE[table]
+        found = self._run(find, digest).get
+        if found is None:
+            found = self._run(add, digest, *values).get
+        return int(found)
+
+    def _kept(self, row: tuple[Any, ...]) -> Kept:
+        turn, *facts, answer, settings = row
+        said = tuple(_read(*one) for one in self._rows(tables.SAID, turn))
+        found = None if answer is None else _read(*self._rows(tables.MESSAGE, answer)[0])
+        return Kept._make([*facts, said, found, orjson.loads(settings)])
+
+    def _delete(self, statement: str, *values: Any) -> int:
+        """Delete, with all that nothing else needs, and let go of the room it took."""
+        with self._transaction():
+            self._run(statement, *values)
+            gone = self._connection.changes()
+            if gone:
+                for rest in (tables.EMPTY_CONVERSATIONS, tables.ORPHANED_MESSAGES, tables.ORPHANED_SETTINGS):
+                    self._run(rest)
+        if gone:
+            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            with suppress(apsw.BusyError, apsw.LockedError):  # somebody reads just now: the next one does it
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        return gone
+
+    def _bytes(self) -> int:
+        pages = self._connection.pragma("page_count") - self._connection.pragma("freelist_count")
+        return int(pages * self._connection.pragma("page_size"))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:  # a full disk has undone it already
+                self._connection.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Turn what the database or the system says into a HistoryError."""
+        try:
+            yield
+        except (apsw.NotADBError, apsw.CorruptError) as error:
+            raise HistoryError(
+                f"the history {self._file} can't be {what}: it is damaged ({error})",
+                hint="move it away, and a new one is begun",
+            ) from error
+        except apsw.FullError as error:
+            raise HistoryError(f"the history {self._file} can't be {what}: the disk is full") from error
+        except apsw.BusyError as error:
+            raise HistoryError(f"the history {self._file} can't be {what}: another program holds it") from error
+        except (apsw.Error, OSError) as error:
+            raise HistoryError(f"the history {self._file} can't be {what}: {error}") from error
+
+
+LISTING = "`mini-llm history list` lists them"
+ONCE = {
+    "message": (
+        "SELECT id FROM message WHERE hash = ?",
+        "INSERT INTO message (hash, role, text, body) VALUES (?, ?, ?, ?) RETURNING id",
+    ),
+    "setting": (
+        "SELECT id FROM setting WHERE hash = ?",
+        "INSERT INTO setting (hash, body) VALUES (?, ?) RETURNING id",
+    ),
+}
+
+
+def _opened(file: Path, busy_ms: int) -> apsw.Connection:
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if name := shared_by_network(file):
+        raise HistoryError(
+            f"the history {file} lies on a network share ({name}), where SQLite files are damaged",
+            hint="set MINI_LLM_HOME to a folder on this machine",
+        )
+    with suppress(FileExistsError):  # for its owner alone, from the first byte on
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    connection = apsw.Connection(str(file))
+    connection.set_busy_timeout(busy_ms)
+    return connection
+
+
+def _read(role: str, text: str, body: str) -> Message:
+    told = orjson.loads(body) if body else {"role": role, "parts": [{"type": "text", "text": text}]}
+    return packing.unpacked(told)
+
+
+def _quoted(word: str) -> str:
+    """Return *word* as a phrase: nothing in it is a command to the index."""
+    bare = word.rstrip("*")
+    phrase = '"{}"'.format((bare or word).replace('"', '""'))
+    return f"{phrase} *" if bare != word and bare else phrase
