@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from mini_llm import config as configuration
 from mini_llm.catalogue import Catalogue
 from mini_llm.config import Loaded, Paths
-from mini_llm.credentials import Credentials
+from mini_llm.credentials import Credentials, Renews
 from mini_llm.dispatch import Dispatch
 from mini_llm.errors import LedgerError
 from mini_llm.health import Health
@@ -80,7 +80,7 @@ class Runtime:
     @cached_property
     def credentials(self) -> Credentials:
         """Where secrets are found, and what hides them in messages."""
-        return Credentials(environ=self.environ, paths=self.loaded.paths)
+        return Credentials(environ=self.environ, paths=self.loaded.paths, renews=self._renews)
 
     @cached_property
     def registry(self) -> Registry:
@@ -200,6 +200,12 @@ class Runtime:
         for name in shared:
             new.__dict__[name] = getattr(self, name)
         return new
+
+    def _renews(self, credentials: Credentials) -> Renews:
+        """Return what renews the wallet's tokens, where they run out."""
+        from mini_llm.wallet.renewal import Renewal  # most wallets give keys that do not
+
+        return Renewal(credentials, self.loaded.paths, self.environ)
 
     def _answers_before(self) -> Iterator[tuple[Target, int, int]]:
         """Yield each configured target's answers of late, and their tokens; nothing where there is no ledger yet."""

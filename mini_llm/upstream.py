@@ -38,7 +38,7 @@ ERROR_LIMIT = 1 << 20
 BODY_LIMIT = 64 << 20
 USER_AGENT = "mini-llm"
 SECRET_HEADERS = ("auth", "cookie", "credential", "key", "password", "secret", "session", "token")
-SLOW_REFERENCES = ("keyring:", "cmd:", "file:")
+SLOW_REFERENCES = ("keyring:", "cmd:", "file:", "wallet:")
 REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid", "mistral-correlation-id")
 # A caller's headers replace what a dialect says by itself, never who asks.
 PROOFS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key", "cookie", "proxy-authorization"})

@@ -204,7 +204,7 @@ def _is_plain_key(path: Path, value: object) -> bool:
 
 def is_reference(value: str) -> bool:
     """Say whether a secret's text only names where the secret is."""
-    return value.startswith(("keyring:", "env:", "file:", "cmd:")) or "${" in value
+    return value.startswith(("keyring:", "env:", "file:", "cmd:", "wallet:")) or "${" in value
 
 
 def _fill(

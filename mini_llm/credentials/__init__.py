@@ -1,7 +1,7 @@
 """Find, store and forget secrets. A secret is bound to one origin and shows itself to no other.
 
-A reference says where a secret is: `${NAME}` or `env:NAME`, `keyring:NAME`, `file:PATH`, `cmd:PROGRAM ARGUMENT …`;
-any other text is the key itself.
+A reference says where a secret is: `${NAME}` or `env:NAME`, `keyring:NAME`, `file:PATH`, `cmd:PROGRAM ARGUMENT …`,
+`wallet:LOGIN` for a token that runs out and is renewed; any other text is the key itself.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 from mini_llm.config import Paths, files, origin_of
 from mini_llm.credentials import sources
@@ -19,7 +19,10 @@ from mini_llm.credentials.vault import NAME as VAULT
 from mini_llm.credentials.vault import Vault
 from mini_llm.errors import CredentialError, UsageError
 
-__all__ = ["Credentials", "Redactor", "Secret", "Stored", "origin_of"]
+__all__ = ["Credentials", "Redactor", "Renews", "Secret", "Stored", "origin_of"]
+
+WALLET = "wallet:"
+LOGIN = "passy"  # how the names of the wallet's secrets begin
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:/+-]{0,127}")
 _KEY = re.compile(r"[!-~]+")
@@ -60,6 +63,19 @@ class Stored(NamedTuple):
     announced: str = ""
 
 
+class Renews(Protocol):
+    """Who gives tokens that run out, by the name of their login (`mini_llm.wallet.renewal`)."""
+
+    def find(self, name: str) -> tuple[str, str]:
+        """Return the token to use now, and the origin it is for; may wait for the network."""
+
+    def stamp(self, name: str) -> object:
+        """Return what stays the same while the token that was found last is the one to use."""
+
+    def refused(self, name: str) -> None:
+        """Note that the token found last is worth nothing any more."""
+
+
 class Credentials:
     """The secrets of one process, and the redactor that knows them all."""
 
@@ -70,9 +86,12 @@ class Credentials:
         paths: Paths,
         keyring: Callable[[], Any] | None = None,
         seconds: float = 3.0,
+        renews: Callable[[Credentials], Renews] | None = None,
     ) -> None:
         self._environ = environ
         self._paths = paths
+        self._open_renews = renews
+        self._renews: Renews | None = None
         self._safe = Safe(environ, profile=paths.profile, open=keyring, seconds=seconds)
         self._vault = Vault(paths.home)
         self._redactor = Redactor()
@@ -90,6 +109,8 @@ class Credentials:
         origin = origin_of(origin)
         stamp = self._stamp(reference)
         value, bound = self._look_up(reference)
+        if reference.startswith(WALLET):
+            stamp = self._stamp(reference)  # only now is it known how long the token is good
         self._redactor.learn(value)
         if not _KEY.fullmatch(value):
             what = "is empty" if not value else "holds a blank, a line break or a character no key has"
@@ -97,7 +118,7 @@ class Credentials:
         if bound and bound != origin:
             raise CredentialError(
                 f"the key from {self.describe(reference)} was stored for {bound} and is not sent to {origin}",
-                hint="store it again if that address is right: mini-llm providers add NAME --key",
+                hint="store it again if that address is right: mini-llm login, or mini-llm providers add NAME --key",
             )
         secret = Secret(value, origin=origin, reference=_named(reference))
         self._secrets[reference] = (secret, stamp)
@@ -165,6 +186,8 @@ class Credentials:
 
     def refresh(self, reference: str) -> None:
         """Ask anew for a secret next time: a provider refused it, or it was edited."""
+        if self._renews is not None and reference.startswith(WALLET):
+            self._renews.refused(reference.removeprefix(WALLET))
         self._found.pop(reference, None)
         self._secrets.pop(reference, None)
 
@@ -189,6 +212,8 @@ class Credentials:
             return "keyring"
         if separator and kind == "file":
             return f"file {self._vault.file if self._vault_name(reference) else self._path(told)}"
+        if reference.startswith(WALLET):
+            return "login, renewed in time"
         if separator and kind == "cmd":
             return f"command {told.split()[0] if told.split() else ''}".rstrip()
         names = sources.VARIABLE.findall(reference)
@@ -205,10 +230,19 @@ class Credentials:
             if reference not in self._found:  # slow: asked once
                 self._found[reference] = self._from_safe(told) if kind == "keyring" else (self._run(told), "")
             return self._found[reference]
+        if reference.startswith(WALLET):
+            return self._renewing().find(told)
         return sources.filled(reference.strip(), self._environ), ""
 
+    def _renewing(self) -> Renews:
+        if self._renews is None:
+            if self._open_renews is None:
+                raise CredentialError("tokens are not renewed here")
+            self._renews = self._open_renews(self)
+        return self._renews
+
     def _from_safe(self, name: str) -> tuple[str, str]:
-        hint = f"store it again: mini-llm providers add {name} --key"
+        hint = _again(name)
         try:
             found = self._safe.get(name)
         except SafeError as error:
@@ -221,8 +255,7 @@ class Credentials:
         if name := self._vault_name(reference):
             found = self._vault.get(name)
             if found is None:
-                hint = f"store it again: mini-llm providers add {name} --key"
-                raise CredentialError(f"{self._vault.file} holds no key of {name}", hint=hint)
+                raise CredentialError(f"{self._vault.file} holds no key of {name}", hint=_again(name))
             return found
         path = self._path(told)
         value = sources.from_file(path)
@@ -241,6 +274,8 @@ class Credentials:
         if reference[:2] == "${" and reference[-1:] == "}":
             return self._environ.get(reference[2:-1])
         if not reference.startswith("file:"):
+            if reference.startswith(WALLET):
+                return self._renewing().stamp(reference.removeprefix(WALLET))
             return object() if "${" in reference or reference.startswith("env:") else None
         try:
             path = self._vault.file if self._vault_name(reference) else self._path(reference.removeprefix("file:"))
@@ -259,9 +294,15 @@ class Credentials:
         return value
 
 
+def _again(name: str) -> str:
+    """Say how to store a secret again that is not where it should be."""
+    is_login = name.partition("/")[0] == LOGIN
+    return "sign in again: mini-llm login" if is_login else f"store it again: mini-llm providers add {name} --key"
+
+
 def _named(reference: str) -> str:
     """Return a reference that may be shown: a plain key is none."""
-    named = reference.startswith(("env:", "keyring:", "file:", "cmd:")) or sources.VARIABLE.fullmatch(reference)
+    named = reference.startswith(("env:", "keyring:", "file:", "cmd:", WALLET)) or sources.VARIABLE.fullmatch(reference)
     return reference if named else "config (plain)"
 
 
