@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from json import loads
 from pathlib import Path
 
@@ -90,17 +91,16 @@ def test_rows_can_neither_be_changed_nor_deleted(tmp_path: Path) -> None:
 
 def test_two_processes_worth_of_writers_share_one_file(tmp_path: Path) -> None:
     ledgers = [ledger_in(tmp_path) for _ in range(4)]
+    begun = threading.Barrier(4)
 
-    def write(number: int) -> None:
+    def write(ledger: Ledger) -> None:
+        begun.wait()
         for attempt in range(100):
-            ledgers[number].append(ENTRY._replace(request_id=f"{number}", attempt=attempt))
-        ledgers[number].close()
+            ledger.append(ENTRY._replace(request_id=f"ml-{ledgers.index(ledger)}", attempt=attempt))
+        ledger.close()
 
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(write, ledgers))
     assert ledgers[0].totals().attempts == 400
 
 
