@@ -20,7 +20,7 @@ test: .venv/installed-test ## ruff, mypy and every test; some minutes
 	@$(BIN)/python scripts/local_model.py install || echo "The tests that need a real model are skipped."
 	@$(BIN)/python tests/sdks/install.py || echo "The tests that need an official SDK are skipped."
 	@status=0; $(MAKE) --no-print-directory lint || status=1; \
-	$(BIN)/python -m pytest; code=$$?; \
+	$(BIN)/python -m pytest -n auto --maxprocesses 4; code=$$?; \
 	if [ $$code = 1 ]; then \
 		echo "Once more what failed, alone: a test named here that passes now depends on the machine, and wants mending."; \
 		$(BIN)/python -m pytest --last-failed; code=$$?; \

@@ -14,8 +14,9 @@ def lines(reports: Iterable[pytest.TestReport]) -> list[str]:
     cells: list[Cell] = []
     sdks: list[tuple[str, str, str, int, int]] = []
     for report in reports:
-        found = {value[:2]: value for name, value in report.user_properties if name == "matrix"}  # the last word counts
-        cells += [value if report.passed else value._replace(verdict="failed") for value in found.values()]
+        told = [Cell(*value) for name, value in report.user_properties if name == "matrix"]
+        found = {cell[:2]: cell for cell in told}  # the last word counts
+        cells += [cell if report.passed else cell._replace(verdict="failed") for cell in found.values()]
         sdks += [value for name, value in report.user_properties if name == "sdk"]
     return [*(table(cells) if cells else []), *_sdks(sdks)]
 

@@ -49,10 +49,10 @@ def each(chosen: list[Row]) -> pytest.MarkDecorator:
 
 @each(ALL)
 def test_a_recording_is_read_as_its_file_says(row: Row, record_property: Record) -> None:
-    record_property("matrix", Cell(row.wire, "read"))
+    record_property("matrix", tuple(Cell(row.wire, "read")))
     if row.chat is None:
         said = _beside(row)
-        record_property("matrix", Cell(row.wire, "read", said))
+        record_property("matrix", tuple(Cell(row.wire, "read", said)))
     elif row.status != 200:
         _refused(row.chat)
     elif errs(row.chat):  # type: ignore[arg-type]  # has what it reads
@@ -115,7 +115,7 @@ def _read_vectors(row: Row) -> str:
 @pytest.mark.parametrize("target", dialects.NAMES)
 @each([row for row in ALL if row.chat is not None])
 def test_an_answer_means_the_same_to_callers_of_every_dialect(row: Row, target: str, record_property: Record) -> None:
-    record_property("matrix", Cell(row.wire, f"to callers of {target}"))
+    record_property("matrix", tuple(Cell(row.wire, f"to callers of {target}")))
     assert row.chat is not None
     if row.status != 200:
         _tell(_refused(row.chat), target)
@@ -171,11 +171,11 @@ def test_a_request_asks_the_same_of_every_target_or_names_what_it_lacks(
         request, _ = dialects.without(bridged(request, target).request, (), dialect=target)
         body = dialects.get(target).encode_request(request)
     except TranslationError as error:
-        record_property("matrix", Cell(row.wire, f"to targets of {target}", "refused"))
+        record_property("matrix", tuple(Cell(row.wire, f"to targets of {target}", "refused")))
         assert error.field and error.field in error.message and error.hint
         assert error.field in LACKING[target] or PLACELESS.search(error.message), "it could be said"
         return
-    record_property("matrix", Cell(row.wire, f"to targets of {target}"))
+    record_property("matrix", tuple(Cell(row.wire, f"to targets of {target}")))
     wanted, told = asked(request), asked(dialects.get(target).decode_request(body))
     if request.max_tokens is None:  # Anthropic requires one
         told.settings["max_tokens"] = None
@@ -185,7 +185,7 @@ def test_a_request_asks_the_same_of_every_target_or_names_what_it_lacks(
 @each([row for row in ALL if NOT_TAKEN in row.name])
 def test_a_request_that_no_dialect_allows_is_refused_by_name(row: Row, record_property: Record) -> None:
     for target in dialects.NAMES:
-        record_property("matrix", Cell(row.wire, f"to targets of {target}", "refused"))
+        record_property("matrix", tuple(Cell(row.wire, f"to targets of {target}", "refused")))
     with pytest.raises(UsageError, match=r"messages\[0\]: must be an object"):
         dialects.get(row.caller).decode_request(row.whole["request"]["body"])
 
