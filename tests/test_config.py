@@ -76,7 +76,7 @@ def test_every_setting_reaches_the_config(tmp_path: Path) -> None:
     assert config.wallet is not None
     assert (config.wallet.type, config.wallet.api_key) == ("passy", "keyring:passy")
     assert config.wallet.endpoint == "https://api.passy.ai/v1"
-    assert (config.wallet.fallback, config.wallet.cost_optimization) == (True, False)
+    assert (config.wallet.fallback, config.wallet.cost_optimization) == (None, False)
     assert list(config.providers) == ["openai", "lab"]
     assert config.providers["lab"].base_url == "http://localhost:8080/v1"
     assert config.providers["lab"].models == ("llama-70b",)

@@ -43,7 +43,7 @@ def test_every_effective_value_is_shown_with_its_source(tmp_path: Path) -> None:
     rows = {key: (value, source) for key, value, source in flatten(loaded(tmp_path))}
     file = tmp_path / "config.json"
     assert rows["wallet.apiKey"] == ("sk-…abcd", f"{file}:2")
-    assert rows["wallet.features.fallback"] == (True, "built-in")
+    assert rows["wallet.features.costOptimization"] == (True, "built-in")
     assert rows["providers.openai.apiKey"] == ("${OPENAI_API_KEY}", f"{file}:4")
     assert rows["providers.lab.apiKey"] == ("…", f"{file}:6")
     assert rows["providers.lab.baseUrl"] == ("http://lab/v1?…", f"{file}:7")

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from mini_llm.catalogue import Catalogue
 from mini_llm.config import Config, ProviderSettings, Route, Routing, Wallet
-from mini_llm.errors import CredentialError, NetworkError, NoProviderError, RateLimitError, UnknownModelError
+from mini_llm.errors import (
+    BudgetError,
+    CredentialError,
+    NetworkError,
+    NoProviderError,
+    RateLimitError,
+    UnknownModelError,
+)
 from mini_llm.health import Health
 from mini_llm.providers import Registry
 from mini_llm.routing import Decision, Needs, Router, Target, needs_of
@@ -175,7 +182,7 @@ def test_balanced_begins_elsewhere_each_time() -> None:
     assert targets(two(draw=0.9, **config).decide("shared", Needs(), 0.0)) == ["shed/shared", "lab/shared"]
 
 
-WALLET = Wallet(api_key="pk-0123456789", endpoint="https://api.passy.ai/v1")
+WALLET = Wallet(api_key="pk-0123456789", endpoint="https://api.passy.ai/v1", fallback=True)
 
 
 def test_the_wallet_comes_last_behind_own_providers() -> None:
@@ -193,8 +200,35 @@ def test_a_wallet_without_fallback_is_asked_only_by_name() -> None:
     assert targets(two(wallet=wallet).decide("passy/m", Needs(), 0.0)) == ["passy/m"]
 
 
+def test_the_wallet_pays_for_no_key_of_the_users_before_it_may() -> None:
+    wallet = Wallet(api_key="pk-0123456789", endpoint="https://api.passy.ai/v1")
+    decision = two(wallet=wallet).decide("lab/m", Needs(), 0.0)
+    assert targets(decision) == ["lab/m"]
+    [(target, reason)] = decision.skipped
+    assert str(target) == "passy/m" and "mini-llm config set wallet.features.fallback true" in reason
+    assert targets(two(wallet=wallet).decide("passy/m", Needs(), 0.0)) == ["passy/m"]
+
+
 def test_the_wallet_answers_alone_when_nothing_else_is_configured() -> None:
-    assert targets(router(wallet=WALLET).decide("gpt-5.5", Needs(), 0.0)) == ["passy/gpt-5.5"]
+    for fallback in (None, True, False):
+        wallet = Wallet(api_key="pk-0123456789", endpoint="https://api.passy.ai/v1", fallback=fallback)
+        assert targets(router(wallet=wallet).decide("gpt-5.5", Needs(), 0.0)) == ["passy/gpt-5.5"]
+
+
+def test_the_wallet_is_left_out_where_one_request_may_cost_more_than_its_route_allows() -> None:
+    prices = {"passy/m": {"input": "1.00", "output": "2.00"}}
+    aliases = {"lean": Route(("lab/m",), wallet_limit=2_000_000), "own": Route(("passy/m",), wallet_limit=2_000_000)}
+    ours = two(wallet=WALLET, aliases=aliases, prices=prices)
+    small, large = Needs(input_tokens=1000, max_tokens=500), Needs(input_tokens=2000, max_tokens=500)
+    assert targets(ours.decide("lean", small, 0.0)) == ["lab/m", "passy/m"]
+    decision = ours.decide("lean", lambda: large, 0.0)
+    assert targets(decision) == ["lab/m"]
+    assert decision.skipped[-1][1] == "about $0.0030, and this route's walletLimit is $0.0020"
+    assert targets(ours.decide("own", small, 0.0)) == ["passy/m"]
+    with pytest.raises(BudgetError, match="passy/m is not asked"):
+        ours.decide("own", large, 0.0)
+    unpriced = two(wallet=WALLET, aliases=aliases).decide("lean", small, 0.0)
+    assert unpriced.skipped[-1][1].startswith("an unknown price")
 
 
 @given(st.lists(st.sampled_from(["lab/a", "lab/b", "shed/c", "shared", "nested"]), min_size=1, max_size=6))

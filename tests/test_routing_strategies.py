@@ -18,7 +18,7 @@ from mini_llm.routing.expectations import EXPECTED_OUTPUT, MOST_KNOWN
 from mini_llm.types import ChatRequest, Message, Text, Usage
 
 PROVIDERS = {name: ProviderSettings(base_url=f"https://{name}.example.com/v1") for name in ("a", "b", "c")}
-WALLET = Wallet(api_key="pk-0123456789", endpoint="https://api.passy.ai/v1")
+WALLET = Wallet(api_key="pk-0123456789", endpoint="https://api.passy.ai/v1", fallback=True)
 # `a` is dearer by list, and cheap to read again; `b` sells no cache.
 PRICES = {
     "a/m": {"input": "3", "output": "6", "cache_read": "0.3"},
@@ -122,7 +122,9 @@ PASSY_PRICES = {**PRICES, "passy/m": {"input": "2.2", "output": "4.4"}}
 def test_the_wallet_competes_at_its_price_less_the_discount(
     discount: int, optimizes: bool, expected: list[str]
 ) -> None:
-    wallet = Wallet(api_key="pk-0123456789", endpoint="https://api.passy.ai/v1", cost_optimization=optimizes)
+    wallet = Wallet(
+        api_key="pk-0123456789", endpoint="https://api.passy.ai/v1", fallback=True, cost_optimization=optimizes
+    )
     ours = router("cost", discount=discount, wallet=wallet, prices=PASSY_PRICES)
     assert order(ours.decide("r", Needs(1000, 100), 0.0)) == expected
 

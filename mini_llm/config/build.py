@@ -112,6 +112,7 @@ def _route(told: object, usual: Timeouts) -> Route:
         timeouts=_timeouts(told["timeouts"], usual) if "timeouts" in told else None,
         **_only(told, strategy="strategy", recovery="recovery", wallet="wallet", maxAttempts="max_attempts"),
         **_only(told, afterRefusal="after_refusal"),
+        wallet_limit=nanos(told["walletLimit"]) if "walletLimit" in told else None,
     )
 
 

@@ -20,12 +20,16 @@ class Timeouts(NamedTuple):
 
 
 class Route(NamedTuple):
-    """First choice, then fallbacks. "" and None mean: as `Routing` says."""
+    """First choice, then fallbacks. "" and None mean: as `Routing` says.
+
+    `wallet_limit`: the most, in nano-dollars, that one request may be expected to cost for the wallet to be asked.
+    """
 
     targets: tuple[str, ...]
     strategy: str = ""
     recovery: str = ""
     wallet: Literal["last", "never"] = "last"
+    wallet_limit: int | None = None
     after_refusal: Literal["stop", "next"] = "stop"
     max_attempts: int | None = None
     timeouts: Timeouts | None = None
@@ -70,12 +74,15 @@ _GATEWAY = Gateway()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wallet:
-    """The wallet: "passy", "custom" (the user's own providers, nothing else) or "none"."""
+    """The wallet: "passy", "custom" (the user's own providers, nothing else) or "none".
+
+    `fallback`: whether it may pay for what the user's own keys were to serve; None until the user has said so.
+    """
 
     type: Literal["passy", "custom", "none"] = "passy"
     api_key: str = field(default="", repr=False)
     endpoint: str = ""
-    fallback: bool = True
+    fallback: bool | None = None
     cost_optimization: bool = True
     discounts: bool = True
 

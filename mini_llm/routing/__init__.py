@@ -10,7 +10,7 @@ from typing import NamedTuple
 from mini_llm import pricing
 from mini_llm.catalogue import Catalogue, traits_of
 from mini_llm.config import Config
-from mini_llm.errors import MiniLLMError
+from mini_llm.errors import BudgetError, MiniLLMError
 from mini_llm.health import Health
 from mini_llm.providers import WALLET, Registry
 from mini_llm.routing import strategies
@@ -43,7 +43,8 @@ MOST_PLANS = 1024  # names come from callers: what is remembered of them must en
 class _Plan(NamedTuple):
     """What a name means while the configuration stands; `usual` is the decision when every target is well and fits.
 
-    `wallet_waits`: it was not asked for, and stands behind the user's own targets.
+    `wallet_waits`: it was not asked for, and stands behind the user's own targets; `wallet_limit`: and is not asked
+    for what may cost more (nano-dollars).
     """
 
     usual: Decision
@@ -51,6 +52,7 @@ class _Plan(NamedTuple):
     unlimited: bool
     missing: MiniLLMError | None
     wallet_waits: bool = False
+    wallet_limit: int | None = None
 
 
 class _Limits(NamedTuple):
@@ -106,13 +108,14 @@ class Router:
         """Return the targets for *name* ("" is the default); those in trouble or unfit go last.
 
         Needs that are a function are asked for only if they can matter; what the request would cost is then not told.
-        Raises UnknownModelError, CredentialError (no key), NoProviderError.
+        Raises UnknownModelError, CredentialError (no key), NoProviderError, BudgetError (dearer than a route's limit).
         """
         plan = self._plans.get(name) or self._planned(name)
         if plan.missing is not None:
             raise plan.missing
         usual = plan.usual
-        if not isinstance(needs, Needs) and usual.strategy == "priority" and self._all_well(usual, now):
+        quick = usual.strategy == "priority" and plan.wallet_limit is None
+        if not isinstance(needs, Needs) and quick and self._all_well(usual, now):
             if len(usual.choices) == 1 or plan.unlimited:
                 return usual
             needs = needs()
@@ -124,10 +127,16 @@ class Router:
         holder = self._caches.holder(needs.conversation, now)
         forecasts = {choice.target: self._forecast(choice.target, needs, holder) for choice in usual.choices}
         choices = [self._weighed(choice, forecasts, now) for choice in usual.choices]
+        skipped = usual.skipped
+        if plan.wallet_limit is not None:
+            choices, dear = _within(choices, plan.wallet_limit)
+            if not choices:
+                raise BudgetError(f"{dear[0][0]} is not asked: it costs {dear[0][1]}")
+            skipped += dear
         fit, others = self._apart(self._ordered(choices, plan, forecasts), needs)
         if holder is not None and usual.strategy != "priority":
             fit = strategies.stay(fit, holder, forecasts, by_price=usual.strategy == "cost")
-        return usual._replace(choices=(*fit, *others), told="")
+        return usual._replace(choices=(*fit, *others), skipped=skipped, told="")
 
     def learn(self, target: Target, usage: Usage, needs: Needs | None, now: float) -> None:
         """Take note of what an answer used; *needs* of its request, where they were asked for."""
@@ -167,7 +176,13 @@ class Router:
         choices: list[Choice] = []
         skipped: list[tuple[Target, str]] = []
         missing: MiniLLMError | None = None
-        for target in self._names.targets(asked, route):
+        targets = self._names.targets(asked)
+        wallet, objection = self._names.behind(targets, route)
+        if wallet is not None and objection:
+            skipped.append((wallet, objection))
+        elif wallet is not None:
+            targets.append(wallet)
+        for target in targets:
             try:
                 choices.append(Choice(target, _place(len(choices)), credentials=self.credentials(target)))
             except MiniLLMError as error:  # no key, a broken file, switched off: the next target may do
@@ -191,6 +206,7 @@ class Router:
             unlimited=not any(limit.window or limit.lacks for limit in limits),
             missing=None if choices else missing,
             wallet_waits=self._wallet_waits(asked, decision),
+            wallet_limit=route.wallet_limit if route and any(_is_wallets(choice) for choice in choices) else None,
         )
         if choices:
             if len(self._plans) >= MOST_PLANS:
@@ -279,6 +295,27 @@ class Router:
     def _limits(self, target: Target) -> _Limits:
         model = self.model(target)
         return _Limits(model.context_window if model else 0, traits_of(target.model).lacks)
+
+
+def _is_wallets(choice: Choice) -> bool:
+    return choice.target.provider == WALLET
+
+
+def _within(choices: list[Choice], limit: int) -> tuple[list[Choice], tuple[tuple[Target, str], ...]]:
+    """Part the wallet's choices that may cost more than *limit* nano-dollars from the others, with the reason."""
+    kept: list[Choice] = []
+    dear: list[tuple[Target, str]] = []
+    for choice in choices:
+        if not _is_wallets(choice) or (choice.expected_nanos is not None and choice.expected_nanos <= limit):
+            kept.append(choice)
+        else:
+            cost = (
+                "an unknown price"
+                if choice.expected_nanos is None
+                else f"about {pricing.dollars(choice.expected_nanos)}"
+            )
+            dear.append((choice.target, f"{cost}, and this route's walletLimit is {pricing.dollars(limit)}"))
+    return kept, tuple(dear)
 
 
 def _place(number: int) -> str:

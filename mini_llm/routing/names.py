@@ -12,6 +12,8 @@ from mini_llm.routing.words import Target
 
 DEEPEST_ALIAS = 8
 LONGEST_NAME = 512
+# Why the wallet is left out where the user's own keys are to answer, until the user has agreed to pay it for that.
+UNASKED = "it may pay for your own providers once you allow it: mini-llm config set wallet.features.fallback true"
 
 
 class Names:
@@ -22,11 +24,21 @@ class Names:
         self._registry = registry
         self._catalogue = catalogue
 
-    def targets(self, name: str, route: Route | None) -> list[Target]:
-        """Return what *name* stands for, each once, the wallet last. Raises UnknownModelError, NoProviderError."""
+    def targets(self, name: str) -> list[Target]:
+        """Return what *name* stands for, each once. Raises UnknownModelError, NoProviderError."""
         if len(name) > LONGEST_NAME or not name.isprintable():  # it goes into paths, headers, rows and terminals
             raise UnknownModelError("what was asked for cannot be the name of a model")
-        return self._with_wallet(list(dict.fromkeys(self._resolve(name, 0, set()))), route)
+        return list(dict.fromkeys(self._resolve(name, 0, set())))
+
+    def behind(self, targets: list[Target], route: Route | None) -> tuple[Target | None, str]:
+        """Return the wallet's target behind *targets*, None if it has no place there, and what speaks against it."""
+        wallet = self._config.wallet
+        if (wallet is not None and wallet.fallback is False) or (route is not None and route.wallet == "never"):
+            return None, ""
+        if any(target.provider == WALLET for target in targets) or self._registry.wallet() is None:
+            return None, ""
+        agreed = wallet is not None and wallet.fallback
+        return Target(WALLET, targets[0].model), "" if agreed else UNASKED
 
     def chosen(self, name: str, provider: str) -> bool:
         """Tell whether *name* itself stands for a target of *provider*, which was not put behind the others."""
@@ -123,12 +135,3 @@ class Names:
             ids = [*provider.models, *(model.id for model in self._catalogue.models(provider.name))]
             names += [*ids, *(f"{provider.name}/{model}" for model in ids)]
         return names or [f"{provider}/" for provider in self._registry.names()]
-
-    def _with_wallet(self, candidates: list[Target], route: Route | None) -> list[Target]:
-        """Put the wallet behind the user's own targets, unless it is off or already among them."""
-        wallet = self._config.wallet
-        if (wallet is not None and not wallet.fallback) or (route is not None and route.wallet == "never"):
-            return candidates
-        if any(target.provider == WALLET for target in candidates) or self._registry.wallet() is None:
-            return candidates
-        return [*candidates, Target(WALLET, candidates[0].model)]
