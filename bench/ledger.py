@@ -180,7 +180,7 @@ def large(folder: Path, rows: int) -> None:
     told("usage of the last 7.2 days", f"{timed(lambda: ledger.usage('day', since=since)) * 1e3:.0f} ms")
     told("total", f"{timed(ledger.totals) * 1e3:.0f} ms")
     told("open and recover", f"{timed(lambda: _start(folder)) * 1e3:.0f} ms")
-    told("open and recover, read through", f"{timed(lambda: _start(folder, check=True)) * 1e3:.0f} ms")
+    told("the same after a process was killed", f"{timed(lambda: _start(folder, killed=True)) * 1e3:.0f} ms")
     budgets = Budgets(ledger, [Limit("all", "total", 10**18), Limit("tool:codex", "monthly", 10**18)])
     began = time.perf_counter()
     asyncio.run(_reserve(budgets))
@@ -193,10 +193,11 @@ async def _reserve(budgets: Budgets) -> None:
     await budgets.reserve(entry(2), 1, lasts=60)
 
 
-def _start(folder: Path, *, check: bool = False) -> None:
-    if check:  # as after a crash
-        (folder / "ledger.db-wal").write_bytes(b"x" * 64)
-    book = SQLiteBook(folder / "ledger.db", check=check)
+def _start(folder: Path, *, killed: bool = False) -> None:
+    book = SQLiteBook(folder / "ledger.db")
+    if killed:  # its sign stays; the file is read through
+        book.claim().drop()
+    book.examine()
     book.recover()
     book.close()
 

@@ -180,15 +180,19 @@ def test_a_file_that_was_broken_while_nobody_looked_is_found_at_the_start(tmp_pa
         shutil.copy(file, tmp_path / "copy" / file.name)
     book.close()
     broken = tmp_path / "copy" / "ledger.db"
-    log = broken.with_name("ledger.db-wal")
-    assert log.stat().st_size > 0  # as a crash leaves it
-    SQLiteBook(broken, check=True).close()
+    whole = SQLiteBook(broken)
+    whole.claim().drop()  # as a process leaves it that is killed
+    whole.examine()
+    whole.close()
     data = bytearray((tmp_path / "ledger.db").read_bytes())
     data[30_000:90_000] = b"\xff" * 60_000
     broken.write_bytes(data)
-    log.write_bytes(b"left over")
+    ledger = Ledger(lambda: SQLiteBook(broken))
+    ledger.start()
+    assert until(lambda: "damaged" in ledger.trouble), ledger.trouble
+    assert len(list(broken.parent.glob("*-owner-*"))) == 1  # what it left is still to be written
     with pytest.raises(LedgerError, match="damaged"):
-        SQLiteBook(broken, check=True)
+        ledger.close()
 
 
 def test_rows_do_not_follow_a_file_that_was_moved_away(tmp_path: Path) -> None:

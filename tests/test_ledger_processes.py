@@ -49,7 +49,10 @@ def test_a_process_killed_at_any_moment_loses_nothing_that_was_sent(tmp_path: Pa
         time.sleep(draw.uniform(0.02, 0.35))
         process.kill()
         process.communicate(timeout=30)
-    book = SQLiteBook(tmp_path / "ledger.db", check=True)
+    book = SQLiteBook(
+        tmp_path / "ledger.db",
+    )
+    book.examine()
     book.recover()
     findings = book.verify(lambda *_: 5)
     book.close()

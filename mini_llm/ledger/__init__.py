@@ -46,11 +46,11 @@ __all__ = ["Book", "Durability", "Entry", "Ledger", "Payer", "Status", "Totals",
 Durability = Literal["process", "power"]
 
 
-def open_sqlite(file: Path, *, durability: Durability = "process", reading: bool = False, check: bool = False) -> Book:
+def open_sqlite(file: Path, *, durability: Durability = "process", reading: bool = False) -> Book:
     """Open the book in *file*, making it if need be, unless it is only for *reading*."""
     from mini_llm.ledger.sqlite import SQLiteBook  # the driver is loaded with the first row, not at start-up
 
-    return SQLiteBook(file, durability=durability, reading=reading, check=check)
+    return SQLiteBook(file, durability=durability, reading=reading)
 
 
 def new_request_id(clock: Callable[[], float] = time.time) -> str:
@@ -88,7 +88,11 @@ class Ledger:
         return self._writer.trouble
 
     def start(self) -> None:
-        """Open the book now rather than with the first row, and settle what processes that ended left open."""
+        """Open the book now rather than with the first row, and write what processes that ended left unwritten.
+
+        Where one was killed, the book is read through before anything is written.
+        """
+        self._writer.examines = True
         self._writer.hand(Void(""))
         self._writer.hurry()
 

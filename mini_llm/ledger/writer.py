@@ -33,6 +33,7 @@ LINGER_SECONDS = 0.005  # a row waits so long for company,
 LONGEST_LINGER_SECONDS = 0.25  # or so long, where that brings
 COMPANY = 4  # rows
 RETRY_SECONDS = 0.5
+DAMAGED_SECONDS = 10.0  # between two tries to write in a file that is read through first
 ROUND_SECONDS = 5.0  # between two looks at what was set aside, while anything is
 GRACE_SECONDS = 60.0  # that a reservation outlives its attempt's deadline
 CLOSING_SECONDS = 8.0
@@ -82,6 +83,7 @@ class Writer:
         self._claim: Claim | None = None
         self._failure: Exception | None = None
         self._watches_forks = False
+        self.examines = False  # what it opens
         self._begin()
 
     def _begin(self) -> None:
@@ -91,6 +93,7 @@ class Writer:
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._idle = self._rung = self._urgent = self._ending = False
         self._thread: threading.Thread | None = None
+        self._pause = RETRY_SECONDS
         self._journal: Journal | None = None
         self._journal_due = -math.inf  # before that it is not tried again
         self._lock = threading.Lock()
@@ -188,7 +191,7 @@ class Writer:
     def _wait(self) -> None:
         """Sleep until there is something to do, and a moment more, so that rows come in company."""
         if self._failure:
-            self._rest(RETRY_SECONDS)
+            self._rest(self._pause)
             return
         if not self._handed:
             self._idle = True
@@ -239,6 +242,7 @@ class Writer:
         try:
             if book is None:
                 book = self._book = self._open_book()
+                self._examine(book)
                 book.recover(self._claim.token if self._claim else "")
             if asked and self._claim is None:
                 self._claim = book.claim()
@@ -255,6 +259,13 @@ class Writer:
         except Exception:
             self._close_book()  # the file may be another when we try again
             raise
+
+    def _examine(self, book: Book) -> None:
+        """Read the book through once, if that is wished; where it is damaged, only now and then."""
+        if self.examines:
+            self._pause = DAMAGED_SECONDS
+            book.examine()
+            self._pause, self.examines = RETRY_SECONDS, False
 
     def _tidy(self) -> None:
         with self._writing, suppress(Exception):  # the next write tells what is wrong

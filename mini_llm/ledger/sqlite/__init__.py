@@ -77,8 +77,7 @@ LEFT_OPEN = "SELECT id FROM reservation WHERE state = 'open' AND owner = ?"
 class SQLiteBook:
     """One file, one connection. Several processes may hold it open: WAL, and every write waits its turn.
 
-    `reading` opens it to look: it makes no file, writes nothing and never folds the log into the file. `check` reads
-    the file through when its last writer ended without closing it.
+    `reading` opens it to look: it makes no file, writes nothing and never folds the log into the file.
     """
 
     def __init__(
@@ -87,7 +86,6 @@ class SQLiteBook:
         *,
         durability: Durability = "process",
         reading: bool = False,
-        check: bool = False,
         busy_ms: int = BUSY_MS,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -100,7 +98,7 @@ class SQLiteBook:
         try:
             with self._told("opened"):
                 self._identity = _identity(file)
-                _patiently(lambda: self._settings(reading, check and _is_left_over(file)), busy_ms)
+                _patiently(lambda: self._settings(reading), busy_ms)
         except BaseException:
             self._connection.close()
             raise
@@ -149,6 +147,13 @@ class SQLiteBook:
             with self._told("written"):
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             self._log_pages = 0
+
+    def examine(self) -> None:
+        """Read the file through if a process was killed that wrote in it; LedgerError if it is damaged."""
+        with self._told("read"), dead(self._file, set()) as killed:
+            found = self._connection.execute("PRAGMA quick_check(1)").get if killed else "ok"
+        if found != "ok":
+            raise LedgerError(f"the ledger {self._file} is damaged: {found}", hint=MEND)
 
     def recover(self, owner: str = "") -> int:
         """Write what processes left unwritten that have ended, `unknown` where they had not seen its end.
@@ -202,7 +207,7 @@ class SQLiteBook:
         """Close the file."""
         self._connection.close()
 
-    def _settings(self, reading: bool, check: bool) -> None:
+    def _settings(self, reading: bool) -> None:
         if reading:
             if schema.is_older(self._connection):  # as it is for a moment after an upgrade
                 SQLiteBook(self._file).close()
@@ -215,10 +220,6 @@ class SQLiteBook:
         self._connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         self._connection.set_wal_hook(self._note_log)
         schema.prepare(self._connection, self._file)
-        if check:
-            found = self._connection.execute("PRAGMA quick_check(1)").get
-            if found != "ok":
-                raise LedgerError(f"the ledger {self._file} is damaged: {found}", hint=MEND)
 
     def _roll_up(self) -> None:
         self._connection.execute(ROLL_UP)
@@ -341,10 +342,3 @@ def _identity(file: Path) -> tuple[int, int]:
         found = file.stat()
         return found.st_dev, found.st_ino
     return 0, 0
-
-
-def _is_left_over(file: Path) -> bool:
-    """Tell whether the last writer ended without closing, or another has the file open now."""
-    with suppress(OSError):
-        return file.with_name(f"{file.name}-wal").stat().st_size > 0
-    return False
