@@ -14,7 +14,7 @@ from mini_llm import config as configuration
 from mini_llm.catalogue import Catalogue
 from mini_llm.config import Loaded, Paths
 from mini_llm.credentials import Credentials, Renews
-from mini_llm.dispatch import Dispatch
+from mini_llm.dispatch import Dispatch, Payer
 from mini_llm.errors import LedgerError
 from mini_llm.health import Health
 from mini_llm.health.file import HealthFile
@@ -43,7 +43,8 @@ LEARN_SECONDS = 7 * 86_400  # older answers tell little of what a model says now
 class Runtime:
     """The parts of one process. Each is made when first used, so a command pays only for what it needs.
 
-    *now* is the monotonic clock of every deadline and pause; *resolve* replaces the system's resolver.
+    *now* is the monotonic clock of every deadline and pause; *resolve* replaces the system's resolver. `payer`, set
+    before the first request, is who pays in the place of this gateway's user.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Runtime:
     ) -> None:
         self.loaded = loaded
         self.environ = environ
+        self.payer: Payer | None = None
         self._now = now
         self._resolve = resolve
 
@@ -184,7 +186,8 @@ class Runtime:
         return Dispatch(
             *(self.router, self.registry, self.catalogue, self.upstream, self.health, self.ledger),
             now=self._now,
-            budgets=budgets,
+            budgets=self.payer or budgets,
+            charge=self.payer.charge if self.payer else None,
         )
 
     def decide(self, name: str = "", needs: Needs | None = None) -> Decision:
@@ -194,6 +197,7 @@ class Runtime:
     def reloaded(self, loaded: Loaded) -> Runtime:
         """Return a runtime with other settings that shares what they leave as it is; only the last one is closed."""
         new = Runtime(loaded, self.environ, now=self._now, resolve=self._resolve)
+        new.payer = self.payer
         shared = set(SHARED)
         if loaded.config.prices == self.loaded.config.prices:
             shared.add("catalogue")

@@ -109,7 +109,7 @@ class Attempt(Generic[Content]):
             self._estimate(status)
         elif parts.router.learns and status == "ok" and self.meter.usage is not None:
             parts.router.learn(self.turn.choice.target, self.meter.usage, self._occasion.needs, parts.now())
-        parts.ledger.append(self._entry(status, code))
+        parts.write_down(self._entry(status, code))
 
     def _estimate(self, status: Status) -> None:
         """Count what the provider did not tell; what failed before its first content costs nothing."""

@@ -46,6 +46,8 @@ async def set_aside(
     held = await parts.budgets.reserve(row, nanos, lasts=lasts, least=least)
     if held is None:
         return None
+    if nanos is not None and held.nanos > nanos:  # more than was asked for: there is plenty, and no need of a limit
+        return Allowance(held, None)
     most = output if nanos is None or held.nanos >= nanos else _affordable(held.nanos, prompt, price, output)
     return Allowance(held, most if asked.max_tokens is None or most < asked.max_tokens else None)
 

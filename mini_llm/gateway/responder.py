@@ -12,6 +12,7 @@ Fields = Sequence[tuple[str, str]]
 _REASONS = {status.value: status.phrase for status in HTTPStatus} | {499: "Client Closed Request", 529: "Overloaded"}
 _ALWAYS = "x-content-type-options: nosniff\r\n"
 _LINES = {status: f"HTTP/1.1 {status} {reason}\r\n{_ALWAYS}" for status, reason in _REASONS.items()}
+NO_LENGTH = (204, 304)  # such answers have no body, and 304 would speak of the body that the caller has
 PING = b": ping\n\n"
 PING_SECONDS = 15.0
 
@@ -66,7 +67,8 @@ class Responder:
         if self.status:
             raise RuntimeError("an answer was begun already")
         self.status = status
-        head = _head(status, fields, f"content-length: {len(body)}\r\n", keep_alive=self._wire.keep_alive)
+        length = "" if status in NO_LENGTH else f"content-length: {len(body)}\r\n"
+        head = _head(status, fields, length, keep_alive=self._wire.keep_alive)
         self.sent = len(body)
         self._out(head if self._wire.bodiless else head + body)
         self._end(self._wire.keep_alive)

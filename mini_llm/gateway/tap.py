@@ -21,6 +21,8 @@ _ENDINGS = {
     "openai_chat": sse.Event("", _DONE),
     "anthropic_messages": sse.Event("message_stop", b'{"type":"message_stop"}'),
 }
+_NULLS = (b'"usage":null', b'"usage": null')
+_BEGINS = b'{"type":"message_start"'  # Anthropic's first word on usage; its last one comes at the end
 _NO_CHOICES = (b'"choices":[]', b'"choices": []')
 
 
@@ -36,6 +38,7 @@ class Tap:
         self._hide_usage = hide_usage
         self._ending = _ENDINGS.get(dialect)
         self._last: sse.Event | None = None
+        self._priced: sse.Event | None = None
         self._held: list[bytes] = []
         self._responder: Responder | None = None
         self.closed = False
@@ -49,10 +52,16 @@ class Tap:
     def read(self, delta: Delta | None = None) -> None:
         """Pass the last event on: it was decoded, to *delta* first of all."""
         event, self._last = self._last, None
-        if event is not None and not self.closed:
-            if self.cost is not None and delta is not None and delta.usage is not None:
-                event = _with_cost(event, self.cost(delta.usage))
-            self._write(event)
+        if self.closed:
+            return
+        if event is not None:
+            self._tell_usage(None)
+            if self.cost is None or not _ends(event):
+                self._write(event)
+            else:
+                self._priced = event
+        if self.cost is not None and delta is not None and delta.usage is not None:
+            self._tell_usage(self.cost(delta.usage))
 
     def passed_over(self) -> None:
         """Pass the last event on, if it was not yet, unless it is nonsense: the decoder tells that a moment later."""
@@ -63,8 +72,15 @@ class Tap:
     def end(self) -> None:
         """End the answer, which was found complete, in the words of its dialect if the provider did not."""
         self.read()
+        self._tell_usage(None)
         if self._ending is not None and not self.closed:
             self._write(self._ending)
+
+    def _tell_usage(self, nanos: int | None) -> None:
+        """Pass on the event that waits for what is asked for the usage in it."""
+        event, self._priced = self._priced, None
+        if event is not None and not self.closed:
+            self._write(_with_cost(event, nanos))
 
     def _write(self, event: sse.Event) -> None:
         if self._ending is not None and (event.data == _DONE or event.event == self._ending.event != ""):
@@ -88,6 +104,7 @@ class Tap:
 
     def close(self) -> None:
         """Pass nothing on any more."""
+        self._tell_usage(None)
         self.closed = True
 
     def _kept(self, data: bytes) -> bytes:
@@ -98,9 +115,16 @@ class Tap:
         return data.replace(_NO_USAGE, b"")
 
 
+def _ends(event: sse.Event) -> bool:
+    """Tell whether *event* says what the answer used: by itself, or in the response that it completes."""
+    if b'"usage"' not in event.data or any(null in event.data for null in _NULLS):
+        return False
+    return not event.data.startswith(_BEGINS)
+
+
 def _with_cost(event: sse.Event, nanos: int | None) -> sse.Event:
-    """Return *event* with the cost beside the usage that ends an answer: its own, or that of the response in it."""
-    if nanos is None or b'"usage"' not in event.data:
+    """Return *event* with the cost beside its usage."""
+    if nanos is None:
         return event
     told = surrogates.loads(event.data)
     holder = told.get("response") if isinstance(told.get("response"), dict) else told
