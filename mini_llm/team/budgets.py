@@ -30,6 +30,7 @@ EVERY = "SELECT scope, nanos, period FROM budget WHERE team = ? ORDER BY scope"
 LATEST = """
 SELECT id, settled, reserved, ends FROM budget_window WHERE scope = ? AND period = ? ORDER BY number DESC LIMIT 1
 """
+AT = "SELECT id FROM budget_window WHERE scope IN (?1, ?2, ?3) AND starts <= ?4 AND ends > ?4"
 OPEN = """
 INSERT INTO budget_window (scope, period, number, starts, ends, settled, reserved) VALUES (?, ?, ?, ?, ?, ?, 0)
 ON CONFLICT (scope, period, number) DO UPDATE SET settled = excluded.settled, reserved = 0
@@ -134,6 +135,11 @@ def reserve(db: Db, bound: Bound, nanos: int) -> bool:
 def settle(db: Db, window: int, held: int, paid: int) -> None:
     """Turn what was held in a window into what was paid."""
     db.execute(SETTLE, (held, paid, window))
+
+
+def windows_at(db: Db, team: str, member: str, key: str, instant: float) -> list[int]:
+    """Return the windows that a charge of that instant counts in."""
+    return [row[0] for row in db.rows(AT, (team, member, key, instant))]
 
 
 def day_of(now: float) -> str:

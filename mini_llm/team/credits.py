@@ -173,7 +173,8 @@ def settle(db: Db, held: Held, charge: Charge) -> Settled:
     found = db.row(FIND, name)
     if found is None:
         if db.row(CHARGED, (*name, 0)) is None:
-            _charge(db, held, charge, windows=[], freed=0)  # it was given back, and was sent all the same
+            windows = budgets.windows_at(db, held.team, held.member, held.key, held.begun)
+            _charge(db, held, charge, windows=windows, freed=0)  # it was given back, and was sent all the same
     elif found[0] == "open":
         _end(db, name, found)
         _charge(db, held, charge, windows=orjson.loads(found[11]), freed=found[8])

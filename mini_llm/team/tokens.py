@@ -35,7 +35,9 @@ class Tokens:
     def __init__(self, master: bytes) -> None:
         if len(master) != SECRET_BYTES:
             raise ConfigError(f"the server's secret must have {SECRET_BYTES} bytes, not {len(master)}")
-        self._keys = {purpose: _derived(master, purpose) for purpose in (*PREFIXES, "user-code", "csrf")}
+        self._keys = {
+            purpose: hkdf(master, f"mini-llm team {purpose}".encode()) for purpose in (*PREFIXES, "user-code", "csrf")
+        }
 
     def __repr__(self) -> str:
         return "Tokens(…)"
@@ -111,7 +113,7 @@ def _bytes(text: str) -> bytes:
     return master
 
 
-def _derived(master: bytes, purpose: str) -> bytes:
-    """Return a key for one purpose: HKDF-SHA-256 of one block (RFC 5869), without salt."""
-    extracted = hmac.digest(bytes(hashlib.sha256().digest_size), master, hashlib.sha256)
-    return hmac.digest(extracted, f"mini-llm team {purpose}".encode() + b"\x01", hashlib.sha256)
+def hkdf(secret: bytes, info: bytes) -> bytes:
+    """Return a key of 32 bytes for one purpose: HKDF with SHA-256 (RFC 5869), without salt."""
+    extracted = hmac.digest(bytes(hashlib.sha256().digest_size), secret, hashlib.sha256)
+    return hmac.digest(extracted, info + b"\x01", hashlib.sha256)
