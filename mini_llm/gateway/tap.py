@@ -21,6 +21,7 @@ _ENDINGS = {
     "openai_chat": sse.Event("", _DONE),
     "anthropic_messages": sse.Event("message_stop", b'{"type":"message_stop"}'),
 }
+_CLOSING = (_DONE, b'{"type":"message_stop"}', b'{"type": "message_stop"}')
 _NULLS = (b'"usage":null', b'"usage": null')
 _BEGINS = b'{"type":"message_start"'  # Anthropic's first word on usage; its last one comes at the end
 _NO_CHOICES = (b'"choices":[]', b'"choices": []')
@@ -38,7 +39,7 @@ class Tap:
         self._hide_usage = hide_usage
         self._ending = _ENDINGS.get(dialect)
         self._last: sse.Event | None = None
-        self._priced: sse.Event | None = None
+        self._waiting: list[sse.Event] = []
         self._held: list[bytes] = []
         self._responder: Responder | None = None
         self.closed = False
@@ -54,12 +55,14 @@ class Tap:
         event, self._last = self._last, None
         if self.closed:
             return
-        if event is not None:
+        if event is not None and self._waiting and event.data in _CLOSING:
+            self._waiting.append(event)
+        elif event is not None:
             self._tell_usage(None)
             if self.cost is None or not _ends(event):
                 self._write(event)
             else:
-                self._priced = event
+                self._waiting.append(event)
         if self.cost is not None and delta is not None and delta.usage is not None:
             self._tell_usage(self.cost(delta.usage))
 
@@ -77,10 +80,10 @@ class Tap:
             self._write(self._ending)
 
     def _tell_usage(self, nanos: int | None) -> None:
-        """Pass on the event that waits for what is asked for the usage in it."""
-        event, self._priced = self._priced, None
-        if event is not None and not self.closed:
-            self._write(_with_cost(event, nanos))
+        """Pass on the event that waits for what is asked for the usage in it, and the ending behind it."""
+        waiting, self._waiting = self._waiting, []
+        for place, event in enumerate(waiting):
+            self._write(event if place else _with_cost(event, nanos))
 
     def _write(self, event: sse.Event) -> None:
         if self._ending is not None and (event.data == _DONE or event.event == self._ending.event != ""):

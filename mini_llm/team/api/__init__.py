@@ -1,0 +1,1 @@
+"""The wallet protocol as a server speaks it: discovery, login, account, usage, models. docs/team.md tells of each."""
