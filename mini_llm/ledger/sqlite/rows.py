@@ -20,7 +20,7 @@ LARGEST = 10**18  # nano-dollars of one attempt: a billion dollars
 MOST_TOKENS = 10**12  # of one attempt, whatever a provider says: nine million such rows can still be summed
 LONGEST_RAW = 16 * 1024
 MOST_ORIGINS = 10_000  # that a process knows by heart
-SIZES = (256, 64, 16, 4, 1)  # rows a statement; each size is prepared once
+SIZES = (64, 16, 4, 1)  # rows a statement; each size is prepared once
 COLUMNS = 21
 
 INSERT = """
@@ -53,24 +53,29 @@ class Rows:
         self._origins: dict[Origin, int] = {}
 
     def insert(self, entries: Sequence[Entry], *, correction: int = 0) -> None:
-        """Write *entries*; one that is there already is left as it is."""
-        rows = [self._row(entry, correction) for entry in entries]
-        try:
-            self._insert(rows)
-        except UnicodeEncodeError:  # half a surrogate pair, from a command line or a header
-            self._insert([[text_of(value) if isinstance(value, str) else value for value in row] for row in rows])
+        """Write *entries*; one that is there already is left as it is.
+
+        They are made and written piece by piece: while rows are made the interpreter's lock is held.
+        """
+        done = 0
+        for size in SIZES:
+            while len(entries) - done >= size:
+                self._insert([self._row(entry, correction) for entry in entries[done : done + size]])
+                done += size
 
     def forget(self) -> None:
         """Forget what may have been rolled back."""
         self._origins.clear()
 
     def _insert(self, rows: Sequence[Sequence[Any]]) -> None:
-        done = 0
-        for size in SIZES:
-            while len(rows) - done >= size:
-                values = [value for row in rows[done : done + size] for value in row]
-                self._connection.execute(_insert_of(size), values)
-                done += size
+        statement = _insert_of(len(rows))
+        values = [value for row in rows for value in row]
+        try:
+            self._connection.execute(statement, values)
+        except UnicodeEncodeError:  # half a surrogate pair, from a command line or a header
+            self._connection.execute(
+                statement, [text_of(value) if isinstance(value, str) else value for value in values]
+            )
 
     def _row(self, entry: Entry, correction: int) -> Sequence[Any]:
         usage = entry.usage
