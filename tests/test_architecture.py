@@ -36,7 +36,8 @@ DOORS = {
     "botocore": ("signing/aws",),
     "google": ("signing/google",),
     "httptools": ("transport", "gateway/connection"),  # llhttp, on both sides
-    "httpx": ("wallet", "catalogue"),
+    "httpx": ("wallet", "catalogue", "team/oidc"),
+    "joserfc": ("team/oidc",),  # of authlib: its tokens
     "jinja2": ("team/pages",),
     "keyring": ("credentials",),
     "opentelemetry": ("gateway/otel",),
