@@ -30,6 +30,7 @@ COMMANDS = {
 }
 
 WELCOME = """\
+    "history": "Show, search and delete the conversations kept here, if that is on",
 mini-llm: one command for every model, with your own keys
 
   mini-llm chat "Why is the sky blue?"          ask; the answer streams

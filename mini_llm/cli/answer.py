@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from mini_llm import pricing
 from mini_llm.cli import output
 from mini_llm.client.answers import Answer
+from mini_llm.client.asking import Prompt
 from mini_llm.client.asynchronous import AsyncClient
 from mini_llm.errors import LedgerError
 from mini_llm.types import Delta
@@ -31,7 +32,7 @@ ENDINGS = {
 class Question(NamedTuple):
     """What goes to the client: the prompt, and the options beside it."""
 
-    text: str
+    prompt: Prompt
     options: dict[str, Any]
 
 
@@ -146,10 +147,12 @@ async def _run(runtime: Runtime, question: Question, screen: Screen, *, stream: 
             await runtime.close()
         except LedgerError as error:  # the answer is there: that it could not be booked must not look like failure
             screen.warn(error.message)
+        if runtime.history is not None and runtime.history.trouble:
+            screen.warn(f"not kept in the history: {runtime.history.trouble}")
 
 
 async def _streamed(client: AsyncClient, question: Question, screen: Screen) -> None:
-    async with client.stream(question.text, **question.options) as stream:
+    async with client.stream(question.prompt, **question.options) as stream:
         try:
             async for delta in stream:
                 screen.show(delta)
@@ -160,7 +163,7 @@ async def _streamed(client: AsyncClient, question: Question, screen: Screen) -> 
 
 
 async def _at_once(client: AsyncClient, question: Question, screen: Screen) -> None:
-    answer = await client.chat(question.text, **question.options)
+    answer = await client.chat(question.prompt, **question.options)
     screen.whole(answer)
     screen.close()
     screen.tell(answer)
@@ -240,7 +243,7 @@ def plan(runtime: Runtime, question: Question, *, as_json: bool, color: bool) ->
     from mini_llm.gateway import described
     from mini_llm.routing import needs_of
 
-    request, decision = AsyncClient(runtime=runtime).plan(question.text, **question.options)
+    request, decision = AsyncClient(runtime=runtime).plan(question.prompt, **question.options)
     tokens = needs_of(request).input_tokens
     if as_json:
         output.json({**described.decision(decision), "input_tokens": tokens, "sent": False})

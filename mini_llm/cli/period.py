@@ -34,6 +34,11 @@ def period(since: str, until: str, now: float, zone: tzinfo | None) -> Period:
     return Period(first, last, f"{begin} to {'now' if last == FOREVER else _said(last - 1, zone)}")
 
 
+def begins(flag: str, word: str, now: float, zone: tzinfo | None) -> float:
+    """Return the instant at which what *word* names begins; errors name *flag*."""
+    return _ends(flag, word, day_of(now, zone), zone)[0]
+
+
 def _ends(flag: str, word: str, today: date, zone: tzinfo | None) -> tuple[float, float]:
     """Return the instants at which what *word* names begins and ends."""
     try:
