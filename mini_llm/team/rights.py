@@ -51,12 +51,11 @@ def excess(child: Rights, parent: Rights) -> tuple[str, ...]:
 
 
 def narrowed(wanted: Rights, ceiling: Rights) -> Rights:
-    """Return of *wanted* what *ceiling* allows; where *wanted* sets no limit, the ceiling's holds."""
+    """Return of *wanted* what *ceiling* allows: it is within both. Where one sets no limit, the other's holds."""
     times = [each for each in (wanted.expires_at, ceiling.expires_at) if each is not None]
-    fits = wanted.budget is not None and _budget_within(wanted.budget, ceiling.budget)
     return Rights(
         models=_common(wanted.models, ceiling.models),
-        budget=wanted.budget if fits else ceiling.budget,
+        budget=_lesser(wanted.budget, ceiling.budget),
         expires_at=min(times) if times else None,
         scopes=wanted.scopes & ceiling.scopes,
     )
@@ -90,9 +89,25 @@ def _budget_within(child: Allowance | None, parent: Allowance | None) -> bool:
     """Tell whether no spending that *child* allows could pass *parent*, wherever their windows begin."""
     if parent is None:
         return True
-    if child is None or (parent.period == "total" and child.period != "total"):
-        return False
-    return child.nanos * TOUCHING.get((child.period, parent.period), 1) <= parent.nanos
+    most = None if child is None else _most(child.period, parent)
+    return child is not None and most is not None and child.nanos <= most
+
+
+def _lesser(wanted: Allowance | None, ceiling: Allowance | None) -> Allowance | None:
+    """Return the largest budget within both, in the wanted period if there is one."""
+    if wanted is None or ceiling is None:
+        return ceiling if wanted is None else wanted
+    most = _most(wanted.period, ceiling)
+    if most is not None:
+        return Allowance(min(wanted.nanos, most), wanted.period)
+    return Allowance(min(wanted.nanos, ceiling.nanos), ceiling.period)  # the ceiling is for ever
+
+
+def _most(period: Period, parent: Allowance) -> int | None:
+    """Return the largest budget of *period* within *parent*; None where each is too large: it would start anew."""
+    if parent.period == "total" and period != "total":
+        return None
+    return parent.nanos // TOUCHING.get((period, parent.period), 1)
 
 
 def written_models(models: tuple[str, ...] | None) -> str | None:

@@ -34,9 +34,9 @@ class Office(NamedTuple):
     key: Key
     token: str
 
-    def ask(self, request: str = "r1", nanos: int | None = DOLLAR, **other: int | str) -> Ask:
+    def ask(self, request: str = "r1", nanos: int | None = DOLLAR) -> Ask:
         """Return a wish of the owner's key."""
-        return Ask(self.team.id, self.owner.id, self.key.id, request, nanos, lasts=60.0)._replace(**other)
+        return Ask(self.team.id, self.owner.id, self.key.id, request, nanos, lasts=60.0)
 
     def held(self, request: str = "r1", nanos: int = DOLLAR, *, now: float = NOON) -> Held:
         """Reserve, and expect that it is granted."""
