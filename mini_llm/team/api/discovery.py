@@ -1,4 +1,4 @@
-"""Where everything is: RFC 8414's document with our own member in it, and what stands at `/`."""
+"""Where everything is: RFC 8414's document, with our own member in it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,7 @@ def rooms(team: Team) -> Mapping[str, Mapping[str, Room]]:
     async def document(gateway: Gateway, request: Request, responder: Responder, exchange: Exchange) -> None:
         answers.send(responder, exchange, described(team.issuer(request)))
 
-    async def root(gateway: Gateway, request: Request, responder: Responder, exchange: Exchange) -> None:
-        exchange.dialect = ""
-        responder.send(303, [("location", "/dashboard")], b"")
-
-    return {PATH: {"GET": Room(document, "open")}, "/": {"GET": Room(root, "open"), "HEAD": Room(root, "open")}}
+    return {PATH: {"GET": Room(document, "open")}}
 
 
 def described(issuer: str) -> dict[str, object]:

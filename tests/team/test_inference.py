@@ -1,0 +1,205 @@
+"""Asking models through a team: who may, what is charged, what is told of it, and what is left when it goes wrong."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from mini_llm.team import budgets, journal
+from mini_llm.team.rights import Allowance
+from mini_llm.team.roles import Operator
+from mini_llm.team.teams import Terms
+from tests.gateway.running import wait_for
+from tests.team.serving import COST, DOLLAR, now, serving
+from tests.upstream import Cut, Provider, Say, Status
+
+HALF = Terms(discount_percent=50)
+
+
+def test_an_answer_tells_who_gave_it_what_it_cost_and_what_is_left(tmp_path: Path) -> None:
+    with Provider(Say("Hello")) as lab, serving(tmp_path, {"lab": lab}, terms=HALF) as server:
+        answer = server.chat()
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["choices"][0]["message"]["content"] == "Hello"
+        told = {name: answer.headers[f"x-passy-{name}"] for name in ("provider", "cost", "discount", "credits")}
+        assert told == {"provider": "lab", "cost": "0.00001", "discount": "0.50", "credits": "4.99999"}
+        assert answer.headers["x-passy-request-id"]
+        assert server.settled().nanos == 5 * DOLLAR - COST // 2
+        charge = server.charges()[0]
+        assert (charge["provider"], charge["model"], charge["tool"]) == ("lab", "m", "python-httpx")
+        assert (charge["input_tokens"], charge["output_tokens"]) == (10, 5)
+        assert (charge["cost"], charge["paid"], charge["saved"]) == (COST, COST // 2, COST // 2)
+        assert (charge["member"], charge["request"]) == (server.owner.id, answer.headers["x-passy-request-id"])
+        assert lab.seen[0].headers["authorization"] == "Bearer sk-lab-0123456789"
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "messages", "responses"])
+def test_a_stream_tells_its_cost_with_its_usage(path: str, tmp_path: Path) -> None:
+    dialect = "anthropic" if path == "messages" else "openai"
+    with Provider(Say("Hello there")) as lab:
+        providers = {"lab": {"baseUrl": lab.url, "models": ["m"], "apiKey": "sk-lab-0123456789", "dialect": dialect}}
+        with serving(tmp_path, {"lab": lab}, {"providers": providers}, terms=HALF) as server:
+            body: dict[str, Any] = {"model": "m", "stream": True}
+            words = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 50}
+            body |= {"input": "Hi"} if path == "responses" else words
+            body |= {"stream_options": {"include_usage": True}} if path == "chat/completions" else {}
+            answer = httpx.post(f"{server.url}/v1/{path}", json=body, headers=server.headers, timeout=20)
+            assert answer.status_code == 200, answer.text
+            events = [json.loads(line[6:]) for line in answer.text.splitlines() if line[:7] == "data: {"]
+            usages = [event.get("usage") or (event.get("response") or {}).get("usage") for event in events]
+            costs = [usage["cost"] for usage in usages if usage and "cost" in usage]
+            assert costs == [0.00001]
+            assert server.settled().nanos == 5 * DOLLAR - COST // 2
+
+
+def test_the_cheapest_healthy_provider_answers_and_another_takes_its_place(tmp_path: Path) -> None:
+    prices = {"dear/m": {"input": "10", "output": "20"}, "cheap/m": {"input": "1.00", "output": "2.00"}}
+    with (
+        Provider() as dear,
+        Provider(Status(500)) as cheap,
+        serving(tmp_path, {"dear": dear, "cheap": cheap}, {"prices": prices}) as server,
+    ):
+        cheap.script = [Say("cheap")]
+        assert server.chat().headers["x-passy-provider"] == "cheap"
+        cheap.script = [Status(500)]
+        answer = server.chat()
+        assert answer.headers["x-passy-provider"] == "dear"
+        assert server.settled().nanos == 5 * DOLLAR - COST - 10 * COST
+        assert [row["provider"] for row in server.charges(2)] == ["cheap", "dear"]
+
+
+def test_nothing_is_charged_for_what_failed_before_content(tmp_path: Path) -> None:
+    with Provider(Status(500)) as lab, serving(tmp_path, {"lab": lab}) as server:
+        answer = server.chat()
+        assert answer.status_code == 502
+        assert answer.json()["error"]["type"] == "upstream_error"
+        assert server.settled() == journal.Balance(5 * DOLLAR, 0)
+
+
+def test_what_a_provider_has_against_our_own_key_is_no_fault_of_the_member(tmp_path: Path) -> None:
+    for status in (401, 402, 403):
+        home = tmp_path / str(status)
+        with Provider(Status(status)) as lab, serving(home, {"lab": lab}) as server:
+            answer = server.chat()
+            assert (answer.status_code, answer.json()["error"]["type"]) == (502, "upstream_error")
+
+
+def test_a_stream_that_breaks_is_charged_what_came_of_it(tmp_path: Path) -> None:
+    with Provider(Cut("one two three four")) as lab, serving(tmp_path, {"lab": lab}) as server:
+        answer = server.chat(stream=True)
+        assert "error" in answer.text and "[DONE]" not in answer.text
+        charge = server.charges()[0]
+        assert charge["status"] == "partial" and charge["output_tokens"] >= 4
+        assert server.settled().nanos == 5 * DOLLAR - charge["paid"]
+
+
+def test_who_hangs_up_is_charged_what_was_used(tmp_path: Path) -> None:
+    with Provider(Say("word " * 200, pause=0.05)) as lab, serving(tmp_path, {"lab": lab}) as server:
+        asked = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+        with httpx.stream("POST", f"{server.url}/v1/chat/completions", json=asked, headers=server.headers) as answer:
+            for _, _ in zip(answer.iter_lines(), range(12), strict=False):
+                pass
+        charge = server.charges()[0]
+        assert charge["status"] == "cancelled" and 0 < charge["output_tokens"] < 200
+        assert wait_for(lambda: lab.seen[0].gone.is_set() or None, "the end of the provider's request")
+        assert server.settled().nanos == 5 * DOLLAR - charge["paid"]
+
+
+def test_without_credits_nothing_is_sent(tmp_path: Path) -> None:
+    with Provider() as lab, serving(tmp_path, {"lab": lab}, terms=Terms(grant=100)) as server:
+        answer = server.chat(max_tokens=1000)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["type"]) == (402, "insufficient_credits")
+        assert error["balance"] == "0.0000001" and error["top_up_url"] == f"{server.url}/credits"
+        assert not lab.seen and server.balance() == journal.Balance(100, 0)
+
+
+def test_a_budget_that_is_spent_says_when_it_starts_anew(tmp_path: Path) -> None:
+    with Provider() as lab, serving(tmp_path, {"lab": lab}) as server:
+        member = server.member("ann@example.com")
+        by = Operator(server.owner.team)
+        server.write(lambda db: budgets.set(db, by, member.id, Allowance(50, "daily"), now()))
+        token = server.key(member)
+        answer = server.chat(token, max_tokens=1000)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["type"]) == (402, "budget_exceeded")
+        assert error["resets_at"].endswith("T00:00:00Z") and error["limit"] == "0.00000005"
+        assert not lab.seen
+        assert server.chat().status_code == 200  # the owner has no such budget
+
+
+def test_a_key_asks_for_its_models_alone(tmp_path: Path) -> None:
+    with Provider() as lab, serving(tmp_path, {"lab": lab}, {"aliases": {"fast": "lab/m"}}) as server:
+        token = server.key(models=("fast",))
+        assert server.chat(token, model="fast").status_code == 200
+        for other in ("m", "lab/m"):
+            answer = server.chat(token, model=other)
+            assert (answer.status_code, answer.json()["error"]["type"]) == (403, "model_not_allowed")
+        assert len(lab.seen) == 1
+
+
+def test_a_key_for_usage_alone_asks_no_model(tmp_path: Path) -> None:
+    with Provider() as lab, serving(tmp_path, {"lab": lab}) as server:
+        token = server.key(scopes=frozenset({"usage"}))
+        assert server.chat(token).status_code == 403
+        assert not lab.seen
+
+
+def test_a_price_nobody_knows_is_never_free(tmp_path: Path) -> None:
+    with Provider() as lab, serving(tmp_path, {"lab": lab}, {"prices": {}}) as server:
+        answer = server.chat()
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "price_unknown")
+        assert not lab.seen
+
+
+def test_a_provider_that_asks_to_slow_down_is_told_with_its_wait(tmp_path: Path) -> None:
+    with Provider(Status(429, headers={"retry-after": "7"})) as lab, serving(tmp_path, {"lab": lab}) as server:
+        answer = server.chat()
+        assert (answer.status_code, answer.json()["error"]["type"]) == (429, "rate_limited")
+        assert answer.headers["retry-after"] == "7"
+
+
+def test_errors_come_in_the_dialect_of_the_caller(tmp_path: Path) -> None:
+    with Provider() as lab, serving(tmp_path, {"lab": lab}, terms=Terms(grant=1)) as server:
+        body = {"model": "m", "max_tokens": 1000, "messages": [{"role": "user", "content": "Hi"}]}
+        answer = httpx.post(f"{server.url}/v1/messages", json=body, headers={"x-api-key": server.token}, timeout=20)
+        assert answer.status_code == 402
+        assert answer.json()["type"] == "error" and answer.json()["error"]["type"] == "insufficient_credits"
+
+
+def test_many_at_once_never_overdraw_the_team(tmp_path: Path) -> None:
+    """200 at once, with credits for about 50: each answer costs what was set aside at most."""
+    cost = 1 * 1000 + 5 * 2000
+    script = Say("Hello", usage=(1, 5))
+    with Provider(script) as lab, serving(tmp_path, {"lab": lab}, terms=Terms(grant=50 * cost)) as server:
+        with ThreadPoolExecutor(40) as pool:
+            statuses = list(pool.map(lambda _: server.chat(max_tokens=5).status_code, range(200)))
+        assert set(statuses) <= {200, 402} and 200 in statuses and 402 in statuses
+        left = server.settled()
+        assert left.nanos >= 0
+        answered = statuses.count(200)
+        assert left.nanos == 50 * cost - answered * cost
+        rows = server.charges(answered)
+        assert len(rows) == answered == len(lab.seen)
+        sums = server.write(lambda db: [nanos for (nanos,) in db.execute("SELECT sum(nanos) FROM posting")])
+        assert sums == [0]
+
+
+def test_an_embedding_is_paid_as_well(tmp_path: Path) -> None:
+    from tests.upstream import Bytes
+
+    told = {
+        "object": "list",
+        "data": [{"index": 0, "embedding": [0.5]}],
+        "usage": {"prompt_tokens": 4, "total_tokens": 4},
+    }
+    with Provider(Bytes(json.dumps(told).encode())) as lab, serving(tmp_path, {"lab": lab}) as server:
+        asked = {"model": "m", "input": "four tokens or so"}
+        answer = httpx.post(f"{server.url}/v1/embeddings", json=asked, headers=server.headers, timeout=20)
+        assert answer.status_code == 200, answer.text
+        assert server.settled().nanos == 5 * DOLLAR - 4 * 1000
