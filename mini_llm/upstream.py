@@ -122,6 +122,7 @@ class Reply:
                     yield delta
                 return
             self.response.put_back(first)
+            del first  # a stream may last for half an hour, and this for as long
         events = self.dialect.events(self.chunks())
         events = events if tap is None else _tapped(events, tap)
         async with aclosing(self.dialect.decode_stream(events)) as deltas:
