@@ -114,13 +114,14 @@ _mini_llm() {
         ' auth token:--profile') kind='text' ;;
         ' status:--config') kind='files' ;;
         ' status:--profile') kind='text' ;;
-        ' usage:--by') kind='words day week month provider model tool caller credential route payer status' ;;
+        ' usage:--by') kind='words day week month provider model tool key member credential route payer status' ;;
         ' usage:--since') kind='text' ;;
         ' usage:--until') kind='text' ;;
         ' usage:--provider') kind='providers' ;;
         ' usage:-m' | ' usage:--model') kind='models' ;;
         ' usage:--tool') kind='text' ;;
-        ' usage:--caller') kind='text' ;;
+        ' usage:--key') kind='text' ;;
+        ' usage:--member') kind='text' ;;
         ' usage:--credential') kind='text' ;;
         ' usage:--route') kind='text' ;;
         ' usage:--payer') kind='words own wallet local' ;;
@@ -133,12 +134,10 @@ _mini_llm() {
         ' budget:--profile') kind='text' ;;
         ' budget show:--config') kind='files' ;;
         ' budget show:--profile') kind='text' ;;
-        ' budget set:--tool') kind='text' ;;
-        ' budget set:--key') kind='text' ;;
+        ' budget set:--for') kind='text' ;;
         ' budget set:--config') kind='files' ;;
         ' budget set:--profile') kind='text' ;;
-        ' budget remove:--tool') kind='text' ;;
-        ' budget remove:--key') kind='text' ;;
+        ' budget remove:--for') kind='text' ;;
         ' budget remove:--config') kind='files' ;;
         ' budget remove:--profile') kind='text' ;;
         ' config:--config') kind='files' ;;
@@ -255,7 +254,7 @@ _mini_llm() {
             ;;
         ' usage')
             kind='words verify'
-            [[ $now == -* ]] && kind='words --by --since --until --provider -m --model --tool --caller --credential --route --payer --status --unsettled --json --csv --config --profile --quiet --verbose --no-color --help'
+            [[ $now == -* ]] && kind='words --by --since --until --provider -m --model --tool --key --member --credential --route --payer --status --unsettled --json --csv --config --profile --quiet --verbose --no-color --help'
             ;;
         ' usage verify')
             kind='words '
@@ -271,11 +270,11 @@ _mini_llm() {
             ;;
         ' budget set')
             kind='words daily weekly monthly total'
-            [[ $now == -* ]] && kind='words --tool --key --warn --hard --config --profile --quiet --verbose --no-color --help'
+            [[ $now == -* ]] && kind='words --for --warn --hard --config --profile --quiet --verbose --no-color --help'
             ;;
         ' budget remove')
             kind='words daily weekly monthly total'
-            [[ $now == -* ]] && kind='words --tool --key --config --profile --quiet --verbose --no-color --help'
+            [[ $now == -* ]] && kind='words --for --config --profile --quiet --verbose --no-color --help'
             ;;
         ' config')
             kind='words path show get set check schema trust'

@@ -54,7 +54,7 @@ def several() -> list[Entry]:
         ("provider", ["groq", "openai"]),
         ("model", ["gpt", "llama"]),
         ("tool", ["", "claude", "codex"]),
-        ("caller", ["", "ann"]),
+        ("key", ["", "ann"]),
         ("payer", ["own", "wallet"]),
         ("status", ["failed", "ok"]),
         ("credential", [""]),

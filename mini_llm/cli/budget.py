@@ -31,11 +31,13 @@ class Standings(Group):
 
 app = new_app(
     Standings,
-    epilog=examples("budget", "budget set daily 5", "budget set monthly 20 --tool codex --warn", "budget remove daily"),
+    epilog=examples("budget", "budget set daily 5", "budget set monthly 20 --for codex --warn", "budget remove daily"),
 )
 Period = Annotated[str, typer.Argument(metavar="PERIOD", help=f"{', '.join(PERIODS[:-1])} or {PERIODS[-1]}")]
-Tool = Annotated[str | None, typer.Option(metavar="NAME", help="Of this tool alone")]
-Key = Annotated[str | None, typer.Option(metavar="ID", help="Of this member or key of the gateway alone")]
+Whom = Annotated[
+    str | None,
+    typer.Option("--for", metavar="NAME", help="Of this tool alone; key:ID is a member or key of the gateway"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 
@@ -65,14 +67,13 @@ def show(ctx: typer.Context, as_json: AsJson = False) -> None:
 @app.command(
     "set",
     cls=Command,
-    epilog=examples("budget set daily 5.00", "budget set total 100 --key ann", "budget set weekly 10 --warn"),
+    epilog=examples("budget set daily 5.00", "budget set total 100 --for key:ann", "budget set weekly 10 --warn"),
 )
 def set_(
     ctx: typer.Context,
     period: Period,
     amount: Annotated[str, typer.Argument(metavar="DOLLARS", help="US dollars, such as 5 or 0.50")],
-    tool: Tool = None,
-    key: Key = None,
+    whom: Whom = None,
     warn: Annotated[
         bool | None, typer.Option("--warn/--hard", help="Only warn, or refuse (as it is when not said)")
     ] = None,
@@ -80,7 +81,8 @@ def set_(
     """Set a budget; comments and everything else in the config stay as they are."""
     from mini_llm.config import change_values
 
-    place, scope = _place(tool, key), _scope(tool, key)
+    scope = _scope(whom)
+    place = _place(scope)
     values: dict[tuple[str, ...], object] = {(*place, _known(period)): _dollars(amount)}
     if warn is not None:
         values[*place, "enforce"] = "warning" if warn else "hard"
@@ -95,23 +97,22 @@ def set_(
         _say_what_changed_too(flags(ctx), one, after.get((one.scope, one.period), one))
 
 
-@app.command(cls=Command, epilog=examples("budget remove daily", "budget remove --tool codex"))
+@app.command(cls=Command, epilog=examples("budget remove daily", "budget remove --for codex"))
 def remove(
     ctx: typer.Context,
     period: Annotated[str, typer.Argument(metavar="[PERIOD]", help="Left out: all of the tool or key")] = "",
-    tool: Tool = None,
-    key: Key = None,
+    whom: Whom = None,
 ) -> None:
     """Remove a budget; what was spent stays in the ledger."""
     from mini_llm.cli.standings import named, whose
     from mini_llm.config import remove_value
     from mini_llm.config.keys import join
 
-    place = _place(tool, key)
+    scope = _scope(whom)
+    place = _place(scope)
     if not period and place == ("budgets",):
         raise UsageError("which budget?", hint=f"name it: `mini-llm budget remove daily`; or {', '.join(PERIODS[1:])}")
     path = (*place, _known(period)) if period else place
-    scope = _scope(tool, key)
     removed = named(scope, period) if period else f"every budget{whose(scope)}"
     loaded = flags(ctx).load()
     if not remove_value(flags(ctx).paths(), join(path)):
@@ -136,17 +137,21 @@ def _dollars(amount: str) -> str:
     return plain
 
 
-def _place(tool: str | None, key: str | None) -> tuple[str, ...]:
+def _scope(whom: str | None) -> str:
+    """Return whom `--for` names: a tool, unless it says otherwise."""
+    if whom is None:
+        return "all"
+    kind, colon, name = whom.partition(":")
+    kind, name = (kind, name) if colon and kind in ("tool", "key") else ("tool", whom)
+    if not name:
+        raise UsageError("a tool or a key has a name", hint="leave --for out for a budget for everything")
+    return f"{kind}:{name}"
+
+
+def _place(scope: str) -> tuple[str, ...]:
     """Return where the config keeps the budgets of a tool, a key, or everything."""
-    if "" in (tool, key):
-        raise UsageError("a tool or a key has a name", hint="leave the flag out for a budget for everything")
-    if tool and key:
-        raise UsageError("a budget is of a tool or of a key", hint="say --tool or --key, and set two budgets for both")
-    return ("budgets", "tools", tool) if tool else ("budgets", "keys", key) if key else ("budgets",)
-
-
-def _scope(tool: str | None, key: str | None) -> str:
-    return f"tool:{tool}" if tool else f"key:{key}" if key else "all"
+    kind, _, name = scope.partition(":")
+    return ("budgets", f"{kind}s", name) if name else ("budgets",)
 
 
 def _again(known: Flags) -> Loaded:

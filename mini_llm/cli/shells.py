@@ -12,7 +12,7 @@ CHOICES = {
     "--dialect": "openai anthropic gemini responses",
     "--strategy": "priority cost latency balanced",
     "--sort": "name price context",
-    "--by": "day week month provider model tool caller credential route payer status",
+    "--by": "day week month provider model tool key member credential route payer status",
     "--payer": "own wallet local",
     "--status": "ok failed partial cancelled unknown",
 }

@@ -68,15 +68,6 @@ def whose(scope: str) -> str:
     return output.clean(f" for the {kind} {name}") if name else ""
 
 
-def raising(limit: Limit) -> str:
-    """Return the command that raises a budget, to twice what it is."""
-    from shlex import quote
-
-    kind, _, name = limit.scope.partition(":")
-    whose = f" --{kind} {quote(name)}" if name else ""
-    return f"mini-llm budget set {limit.period} {pricing.decimal(max(limit.nanos * 2, 10**9))}{whose}"
-
-
 def _cells(one: Standing, zone: tzinfo | None) -> list[str]:
     return [
         _whose(one.limit),

@@ -134,6 +134,7 @@ def _budgets(runtime: Runtime, problems: list[dict[str, str]]) -> list[dict[str,
     if not runtime.loaded.config.limits:
         return []
     from mini_llm.cli import standings
+    from mini_llm.ledger.budgets import raising
 
     try:
         found = runtime.budgets.standings()
@@ -144,7 +145,7 @@ def _budgets(runtime: Runtime, problems: list[dict[str, str]]) -> list[dict[str,
             problems.append(
                 {
                     "what": f"{standings.named(one.limit.scope, one.limit.period)} is spent",
-                    "mend": standings.raising(one.limit),
+                    "mend": raising(one.limit),
                 }
             )
     return [standings.described(one) for one in found]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mini_llm.ledger.entries import Findings, Unsettled, UsageRow
 
 TIMES = ("day", "week", "month")
-BYS = (*TIMES, "provider", "model", "tool", "caller", "credential", "route", "payer", "status")
+BYS = (*TIMES, "provider", "model", "tool", "key", "member", "credential", "route", "payer", "status")
 PAYERS = ("own", "wallet", "local")
 STATUSES = ("ok", "failed", "partial", "cancelled", "unknown")
 MOST_LISTED = 20
@@ -47,7 +47,8 @@ def usage(
     provider: Annotated[str | None, _only("this provider")] = None,
     model: Annotated[str | None, _only("this model", "-m", "--model")] = None,
     tool: Annotated[str | None, _only("this tool")] = None,
-    caller: Annotated[str | None, _only("this member or key of the gateway")] = None,
+    key: Annotated[str | None, _only("this key of the gateway")] = None,
+    member: Annotated[str | None, _only("this member of the gateway")] = None,
     credential: Annotated[str | None, _only("this key of a provider")] = None,
     route: Annotated[str | None, _only("this route, in the words of `--by route`")] = None,
     payer: Annotated[str | None, _only("what this one paid: own (your key), wallet, local")] = None,
@@ -59,7 +60,7 @@ def usage(
     """Show tokens and cost, of the last 30 days unless told otherwise."""
     if ctx.invoked_subcommand is not None:
         return
-    asked = {"provider": provider, "model": model, "tool": tool, "caller": caller}
+    asked = {"provider": provider, "model": model, "tool": tool, "key": key, "member": member}
     asked |= {"credential": credential, "route": route, "payer": payer, "status": status}
     only = {name: value for name, value in asked.items() if value is not None}
     _check(by, only)

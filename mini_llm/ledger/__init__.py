@@ -165,7 +165,7 @@ class Ledger:
     ) -> Sequence[UsageRow]:
         """Sum the rows of each day, week, month (in *zone*), model, tool …; *only* keeps rows with these words.
 
-        Its keys are route, provider, model, tool, caller, credential, payer and status.
+        Its keys are route, provider, model, tool, key, member, credential, payer and status.
         """
         days = lru_cache(maxsize=None)(lambda instant: day_of(instant, zone).toordinal())
         with self._reader() as book:

@@ -16,7 +16,7 @@ from mini_llm.errors import BudgetError, PriceUnknownError
 from mini_llm.ledger import Ledger
 from mini_llm.ledger.entries import Entry, Held, Hold, Limit, Refused, Standing, Window
 from mini_llm.ledger.windows import window_at
-from mini_llm.pricing import dollars
+from mini_llm.pricing import decimal, dollars
 
 LARGEST = 4 * 10**18  # nano-dollars: more is no limit, and would not fit the database's sums
 NAMES = {"daily": "a day", "weekly": "a week", "monthly": "a month", "total": "in all"}
@@ -89,7 +89,7 @@ class Budgets:
         return BudgetError(
             f"the budget of {dollars(limit.nanos)} {NAMES[limit.period]}{_whose(limit.scope)} is spent:"
             f" {dollars(standing.spent)}{held}, and this request may cost {dollars(asked)}{self._anew(standing)}",
-            hint="raise it under `budgets` in the config, or ask for fewer tokens",
+            hint=f"raise it: `{raising(limit)}`; or ask for fewer tokens",
             limit=limit.nanos,
             spent=standing.spent,
             held=standing.held,
@@ -106,6 +106,14 @@ class Budgets:
 def limit_of(told: Budget) -> Limit:
     """Return the limit that a line of the config sets."""
     return Limit(told.scope, told.period, min(build.nanos(told.dollars), LARGEST), told.hard)
+
+
+def raising(limit: Limit) -> str:
+    """Return the command that raises a budget, to twice what it is."""
+    from shlex import quote  # 3 ms, and few need it
+
+    whom = "" if limit.scope == "all" else f" --for {quote(limit.scope.removeprefix('tool:'))}"
+    return f"mini-llm budget set {limit.period} {decimal(max(limit.nanos * 2, 10**9))}{whom}"
 
 
 def _whose(scope: str) -> str:

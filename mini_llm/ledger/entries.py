@@ -13,7 +13,7 @@ Status = Literal["ok", "failed", "partial", "cancelled", "unknown"]
 Payer = Literal["own", "wallet", "local"]
 Period = Literal["daily", "weekly", "monthly", "total"]
 Grouping = Literal[
-    "day", "week", "month", "provider", "model", "tool", "caller", "credential", "route", "payer", "status"
+    "day", "week", "month", "provider", "model", "tool", "key", "member", "credential", "route", "payer", "status"
 ]
 
 

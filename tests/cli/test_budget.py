@@ -55,16 +55,16 @@ def test_json_has_exact_figures_by_stable_keys(home: Path, configure: Callable[.
 
 
 def test_a_tool_and_a_key_have_budgets_of_their_own(home: Path) -> None:
-    run(home, "budget", "set", "weekly", "10", "--tool", "my.tool", "--warn")
-    result = run(home, "budget", "set", "total", "100", "--key", "ann")
+    run(home, "budget", "set", "weekly", "10", "--for", "my.tool", "--warn")
+    result = run(home, "budget", "set", "total", "100", "--for", "key:ann")
     assert result.err == "the total budget for the key ann is $100: what would pass it is refused\n"
     assert budgets(home) == {
         "tools": {"my.tool": {"weekly": "10", "enforce": "warning"}},
         "keys": {"ann": {"total": "100"}},
     }
-    run(home, "budget", "set", "daily", "1", "--key", "ann")
-    assert run(home, "budget", "remove", "--key", "ann").err == "removed every budget for the key ann\n"
-    assert run(home, "budget", "remove", "weekly", "--tool", "my.tool").code == 0
+    run(home, "budget", "set", "daily", "1", "--for", "key:ann")
+    assert run(home, "budget", "remove", "--for", "key:ann").err == "removed every budget for the key ann\n"
+    assert run(home, "budget", "remove", "weekly", "--for", "tool:my.tool").code == 0
     assert budgets(home) is None or budgets(home) == {}
 
 
@@ -87,8 +87,8 @@ def test_comments_stay_and_what_else_changes_is_said(home: Path, configure: Call
         (["set", "daily", "1e3"], "a budget cannot be 1e3"),
         (["set", "daily", "5,00"], "a budget cannot be 5,00"),
         (["set", "daily", "0.0000000001"], "budgets.daily"),
-        (["set", "daily", "5", "--tool", ""], "a tool or a key has a name"),
-        (["set", "daily", "5", "--tool", "a", "--key", "b"], "of a tool or of a key"),
+        (["set", "daily", "5", "--for", ""], "a tool or a key has a name"),
+        (["set", "daily", "5", "--for", "key:"], "a tool or a key has a name"),
         (["set", "daily"], "missing argument"),
         (["remove"], "which budget?"),
         (["remove", "hourly"], "no budget is called hourly"),
@@ -123,6 +123,7 @@ def test_a_request_over_the_budget_is_refused_with_exit_6(home: Path, lab: Calla
     assert run(home, "budget", "set", "daily", "0").code == 0
     result = run(home, "chat", "hi", environ=environ)
     assert result.code == 6, result.err
+    assert "hint: raise it: `mini-llm budget set daily 1`; or ask for fewer tokens" in result.err
     assert not provider.seen
     status = run(home, "status")
     assert status.code == 1

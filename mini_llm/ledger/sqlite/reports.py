@@ -18,7 +18,7 @@ __all__ = ["FOREVER", "totals", "unsettled", "usage"]
 
 Sums = tuple[int, ...]
 TIMES = ("day", "week", "month")
-WORDS = {"payer": "paid_by"}  # where the column has another name than people use
+WORDS = {"payer": "paid_by", "key": "caller", "member": "caller"}  # where the column has another name than people use
 
 SUMS = """
 SELECT {key}, sum(requests), sum(attempts), sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
