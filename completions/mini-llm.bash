@@ -32,7 +32,7 @@ _mini_llm() {
     for ((i = 1; i < ${#typed[@]}; i++)); do
         word=${typed[i]}
         case "$at $word" in
-            ' chat' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' start' | ' stop' | ' restart' | ' logs' | ' auth' | ' auth token' | ' status' | ' usage' | ' usage verify' | ' budget' | ' budget show' | ' budget set' | ' budget remove' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
+            ' chat' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' start' | ' stop' | ' restart' | ' logs' | ' auth' | ' auth token' | ' status' | ' usage' | ' usage verify' | ' budget' | ' budget show' | ' budget set' | ' budget remove' | ' history' | ' history list' | ' history show' | ' history search' | ' history delete' | ' history replay' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
         esac
     done
     if [[ $now == --*=* ]]; then
@@ -140,6 +140,22 @@ _mini_llm() {
         ' budget remove:--for') kind='text' ;;
         ' budget remove:--config') kind='files' ;;
         ' budget remove:--profile') kind='text' ;;
+        ' history:--config') kind='files' ;;
+        ' history:--profile') kind='text' ;;
+        ' history list:--limit') kind='text' ;;
+        ' history list:--config') kind='files' ;;
+        ' history list:--profile') kind='text' ;;
+        ' history show:--config') kind='files' ;;
+        ' history show:--profile') kind='text' ;;
+        ' history search:--limit') kind='text' ;;
+        ' history search:--config') kind='files' ;;
+        ' history search:--profile') kind='text' ;;
+        ' history delete:--before') kind='text' ;;
+        ' history delete:--config') kind='files' ;;
+        ' history delete:--profile') kind='text' ;;
+        ' history replay:-m' | ' history replay:--model') kind='models' ;;
+        ' history replay:--config') kind='files' ;;
+        ' history replay:--profile') kind='text' ;;
         ' config:--config') kind='files' ;;
         ' config:--profile') kind='text' ;;
         ' config path:--config') kind='files' ;;
@@ -161,7 +177,7 @@ _mini_llm() {
     esac
     [[ -n $kind ]] || case $at in
         '')
-            kind='words chat models providers alias explain start stop restart logs auth status usage budget config completions'
+            kind='words chat models providers alias explain start stop restart logs auth status usage budget history config completions'
             [[ $now == -* ]] && kind='words --version --config --profile --quiet --verbose --no-color --help'
             ;;
         ' chat')
@@ -275,6 +291,30 @@ _mini_llm() {
         ' budget remove')
             kind='words daily weekly monthly total'
             [[ $now == -* ]] && kind='words --for --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' history')
+            kind='words list show search delete replay'
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' history list')
+            kind='words '
+            [[ $now == -* ]] && kind='words --limit --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' history show')
+            kind='words '
+            [[ $now == -* ]] && kind='words --raw --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' history search')
+            kind='words '
+            [[ $now == -* ]] && kind='words --limit --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' history delete')
+            kind='words '
+            [[ $now == -* ]] && kind='words --all --before -y --yes --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' history replay')
+            kind='words '
+            [[ $now == -* ]] && kind='words -m --model --json --config --profile --quiet --verbose --no-color --help'
             ;;
         ' config')
             kind='words path show get set check schema trust'

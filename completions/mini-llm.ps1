@@ -2,7 +2,7 @@
 Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     $pages = @{
-        '' = @('words chat models providers alias explain start stop restart logs auth status usage budget config completions', 'words --version --config --profile --quiet --verbose --no-color --help')
+        '' = @('words chat models providers alias explain start stop restart logs auth status usage budget history config completions', 'words --version --config --profile --quiet --verbose --no-color --help')
         ' chat' = @('words ', 'words -m --model -s --system -a --attach --schema -o --option --json --no-stream --raw --render --reasoning --dry-run --timeout --no-stdin --config --profile --quiet --verbose --no-color --help')
         ' models' = @('words update', 'words -q --query --provider --all --sort --json --config --profile --quiet --verbose --no-color --help')
         ' models update' = @('words ', 'words --from --json --config --profile --quiet --verbose --no-color --help')
@@ -31,6 +31,12 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' budget show' = @('words ', 'words --json --config --profile --quiet --verbose --no-color --help')
         ' budget set' = @('words daily weekly monthly total', 'words --for --warn --hard --config --profile --quiet --verbose --no-color --help')
         ' budget remove' = @('words daily weekly monthly total', 'words --for --config --profile --quiet --verbose --no-color --help')
+        ' history' = @('words list show search delete replay', 'words --config --profile --quiet --verbose --no-color --help')
+        ' history list' = @('words ', 'words --limit --json --config --profile --quiet --verbose --no-color --help')
+        ' history show' = @('words ', 'words --raw --json --config --profile --quiet --verbose --no-color --help')
+        ' history search' = @('words ', 'words --limit --json --config --profile --quiet --verbose --no-color --help')
+        ' history delete' = @('words ', 'words --all --before -y --yes --json --config --profile --quiet --verbose --no-color --help')
+        ' history replay' = @('words ', 'words -m --model --json --config --profile --quiet --verbose --no-color --help')
         ' config' = @('words path show get set check schema trust', 'words --config --profile --quiet --verbose --no-color --help')
         ' config path' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
         ' config show' = @('words ', 'words --json --config --profile --quiet --verbose --no-color --help')
@@ -149,6 +155,23 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' budget remove:--for' = 'text'
         ' budget remove:--config' = 'files'
         ' budget remove:--profile' = 'text'
+        ' history:--config' = 'files'
+        ' history:--profile' = 'text'
+        ' history list:--limit' = 'text'
+        ' history list:--config' = 'files'
+        ' history list:--profile' = 'text'
+        ' history show:--config' = 'files'
+        ' history show:--profile' = 'text'
+        ' history search:--limit' = 'text'
+        ' history search:--config' = 'files'
+        ' history search:--profile' = 'text'
+        ' history delete:--before' = 'text'
+        ' history delete:--config' = 'files'
+        ' history delete:--profile' = 'text'
+        ' history replay:-m' = 'models'
+        ' history replay:--model' = 'models'
+        ' history replay:--config' = 'files'
+        ' history replay:--profile' = 'text'
         ' config:--config' = 'files'
         ' config:--profile' = 'text'
         ' config path:--config' = 'files'

@@ -25,12 +25,12 @@ COMMANDS = {
     "status": "Show on one screen what works and what does not",
     "usage": "Show tokens and cost, by day, model, tool or whatever else",
     "budget": "Show and set the most that may be spent",
+    "history": "Show, search and delete the conversations kept here, if that is on",
     "config": "Read and change settings",
     "completions": "Print or install the completions of your shell",
 }
 
 WELCOME = """\
-    "history": "Show, search and delete the conversations kept here, if that is on",
 mini-llm: one command for every model, with your own keys
 
   mini-llm chat "Why is the sky blue?"          ask; the answer streams
