@@ -32,7 +32,7 @@ _mini_llm() {
     for ((i = 1; i < ${#typed[@]}; i++)); do
         word=${typed[i]}
         case "$at $word" in
-            ' chat' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' start' | ' stop' | ' restart' | ' logs' | ' auth' | ' auth token' | ' status' | ' usage' | ' usage verify' | ' budget' | ' budget show' | ' budget set' | ' budget remove' | ' history' | ' history list' | ' history show' | ' history search' | ' history delete' | ' history replay' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
+            ' chat' | ' login' | ' logout' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' start' | ' stop' | ' restart' | ' logs' | ' auth' | ' auth token' | ' auth switch' | ' status' | ' usage' | ' usage verify' | ' budget' | ' budget show' | ' budget set' | ' budget remove' | ' history' | ' history list' | ' history show' | ' history search' | ' history delete' | ' history replay' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
         esac
     done
     if [[ $now == --*=* ]]; then
@@ -50,6 +50,12 @@ _mini_llm() {
         ' chat:--timeout') kind='text' ;;
         ' chat:--config') kind='files' ;;
         ' chat:--profile') kind='text' ;;
+        ' login:--url') kind='text' ;;
+        ' login:--timeout') kind='text' ;;
+        ' login:--config') kind='files' ;;
+        ' login:--profile') kind='text' ;;
+        ' logout:--config') kind='files' ;;
+        ' logout:--profile') kind='text' ;;
         ' models:-q' | ' models:--query') kind='text' ;;
         ' models:--provider') kind='providers' ;;
         ' models:--sort') kind='words name price context' ;;
@@ -112,6 +118,8 @@ _mini_llm() {
         ' auth token:--for') kind='text' ;;
         ' auth token:--config') kind='files' ;;
         ' auth token:--profile') kind='text' ;;
+        ' auth switch:--config') kind='files' ;;
+        ' auth switch:--profile') kind='text' ;;
         ' status:--config') kind='files' ;;
         ' status:--profile') kind='text' ;;
         ' usage:--by') kind='words day week month provider model tool key member credential route payer status' ;;
@@ -177,12 +185,20 @@ _mini_llm() {
     esac
     [[ -n $kind ]] || case $at in
         '')
-            kind='words chat models providers alias explain start stop restart logs auth status usage budget history config completions'
+            kind='words chat login logout models providers alias explain start stop restart logs auth status usage budget history config completions'
             [[ $now == -* ]] && kind='words --version --config --profile --quiet --verbose --no-color --help'
             ;;
         ' chat')
             kind='words '
             [[ $now == -* ]] && kind='words -m --model -s --system -a --attach --schema -o --option --json --no-stream --raw --render --reasoning --dry-run --timeout --no-stdin --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' login')
+            kind='words '
+            [[ $now == -* ]] && kind='words --url --no-browser --with-token --json --no-wait --resume --qr --timeout --insecure-storage --require-keyring --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' logout')
+            kind='words '
+            [[ $now == -* ]] && kind='words --local --all --config --profile --quiet --verbose --no-color --help'
             ;;
         ' models')
             kind='words update'
@@ -257,12 +273,16 @@ _mini_llm() {
             [[ $now == -* ]] && kind='words -f --follow -n --lines --config --profile --quiet --verbose --no-color --help'
             ;;
         ' auth')
-            kind='words token'
+            kind='words token switch'
             [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
             ;;
         ' auth token')
             kind='words '
             [[ $now == -* ]] && kind='words --for --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' auth switch')
+            kind='words '
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
             ;;
         ' status')
             kind='words '

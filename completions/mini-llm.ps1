@@ -2,8 +2,10 @@
 Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     $pages = @{
-        '' = @('words chat models providers alias explain start stop restart logs auth status usage budget history config completions', 'words --version --config --profile --quiet --verbose --no-color --help')
+        '' = @('words chat login logout models providers alias explain start stop restart logs auth status usage budget history config completions', 'words --version --config --profile --quiet --verbose --no-color --help')
         ' chat' = @('words ', 'words -m --model -s --system -a --attach --schema -o --option --json --no-stream --raw --render --reasoning --dry-run --timeout --no-stdin --config --profile --quiet --verbose --no-color --help')
+        ' login' = @('words ', 'words --url --no-browser --with-token --json --no-wait --resume --qr --timeout --insecure-storage --require-keyring --config --profile --quiet --verbose --no-color --help')
+        ' logout' = @('words ', 'words --local --all --config --profile --quiet --verbose --no-color --help')
         ' models' = @('words update', 'words -q --query --provider --all --sort --json --config --profile --quiet --verbose --no-color --help')
         ' models update' = @('words ', 'words --from --json --config --profile --quiet --verbose --no-color --help')
         ' providers' = @('words add list remove show test', 'words --config --profile --quiet --verbose --no-color --help')
@@ -22,8 +24,9 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' stop' = @('words ', 'words --now --config --profile --quiet --verbose --no-color --help')
         ' restart' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
         ' logs' = @('words ', 'words -f --follow -n --lines --config --profile --quiet --verbose --no-color --help')
-        ' auth' = @('words token', 'words --config --profile --quiet --verbose --no-color --help')
+        ' auth' = @('words token switch', 'words --config --profile --quiet --verbose --no-color --help')
         ' auth token' = @('words ', 'words --for --config --profile --quiet --verbose --no-color --help')
+        ' auth switch' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
         ' status' = @('words ', 'words --json --config --profile --quiet --verbose --no-color --help')
         ' usage' = @('words verify', 'words --by --since --until --provider -m --model --tool --key --member --credential --route --payer --status --unsettled --json --csv --config --profile --quiet --verbose --no-color --help')
         ' usage verify' = @('words ', 'words --json --config --profile --quiet --verbose --no-color --help')
@@ -62,6 +65,12 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' chat:--timeout' = 'text'
         ' chat:--config' = 'files'
         ' chat:--profile' = 'text'
+        ' login:--url' = 'text'
+        ' login:--timeout' = 'text'
+        ' login:--config' = 'files'
+        ' login:--profile' = 'text'
+        ' logout:--config' = 'files'
+        ' logout:--profile' = 'text'
         ' models:-q' = 'text'
         ' models:--query' = 'text'
         ' models:--provider' = 'providers'
@@ -126,6 +135,8 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' auth token:--for' = 'text'
         ' auth token:--config' = 'files'
         ' auth token:--profile' = 'text'
+        ' auth switch:--config' = 'files'
+        ' auth switch:--profile' = 'text'
         ' status:--config' = 'files'
         ' status:--profile' = 'text'
         ' usage:--by' = 'words day week month provider model tool key member credential route payer status'

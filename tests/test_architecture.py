@@ -44,6 +44,7 @@ DOORS = {
     "orjson": ("",),  # JSON is everywhere
     "platformdirs": ("config",),
     "rich": ("cli",),
+    "segno": ("cli/login_screen",),
     "tomlkit": ("config", "providers", "setup"),
     "truststore": ("transport",),
     "typer": ("cli",),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import typer
 
@@ -13,6 +13,8 @@ from mini_llm.cli.report import report
 
 COMMANDS = {
     "chat": "Ask a model; the answer streams to stdout",
+    "login": "Sign in to a wallet: one key for every model",
+    "logout": "Sign out of it again",
     "models": "List what can be called now, and what it costs",
     "providers": "Add, test and remove providers",
     "alias": "Give a model, or a chain of models, a short name",
@@ -74,10 +76,10 @@ def root(
         output.data(WELCOME)
 
 
-def main(args: Sequence[str]) -> int:
+def main(args: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
     """Run one command line and return its exit code."""
     output.prepare()
-    flags = Flags(os.environ)
+    flags = Flags(os.environ if environ is None else environ)
     try:
         group = command()
         with group.make_context("mini-llm", list(args), obj=flags) as ctx:

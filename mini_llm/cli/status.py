@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mini_llm.cli import output, running
+from mini_llm.cli import output, running, wallet_standing
 from mini_llm.cli.flags import flags
 from mini_llm.cli.frame import Command, new_app
 from mini_llm.cli.help import examples
@@ -51,7 +51,7 @@ def survey(runtime: Runtime) -> dict[str, Any]:
     default = _default(runtime, problems)
     return {
         "version": __version__,
-        "wallet": _wallet(runtime),
+        "wallet": wallet_standing.standing(runtime, problems),
         "gateway": _gateway(runtime.loaded.paths.home, problems),
         "default": default,
         "providers": providers,
@@ -61,11 +61,6 @@ def survey(runtime: Runtime) -> dict[str, Any]:
         "catalogue": runtime.catalogue.snapshot,
         "problems": problems,
     }
-
-
-def _wallet(runtime: Runtime) -> dict[str, Any] | None:
-    wallet = runtime.loaded.config.wallet
-    return {"type": wallet.type, "endpoint": wallet.endpoint} if wallet and wallet.type != "none" else None
 
 
 def _gateway(home: Path, problems: list[dict[str, str]]) -> dict[str, Any] | None:
@@ -153,10 +148,10 @@ def _budgets(runtime: Runtime, problems: list[dict[str, str]]) -> list[dict[str,
 
 def _screen(found: dict[str, Any]) -> dict[str, Any]:
     """Return the survey as lines for people."""
-    wallet, default = found["wallet"], found["default"]
+    default = found["default"]
     targets = " → ".join(default["targets"]) or "nothing that works"
     lines: dict[str, Any] = {
-        "wallet": f"{wallet['type']} at {wallet['endpoint']}" if wallet else "no wallet; your own providers are used",
+        "wallet": wallet_standing.lines(found["wallet"]),
         "gateway": _running(found["gateway"]),
         "targets": _targets(found["gateway"]),
         "default": f"{default['model']}: {targets}" if default["model"] not in ("", targets) else targets,

@@ -21,9 +21,10 @@ from mini_llm.providers.files import AUTH, DIALECTS, PLACEHOLDER, SIGNED, check_
 if TYPE_CHECKING:
     from mini_llm.config import Config, ProviderSettings
 
-__all__ = ["AUTH", "DIALECTS", "SIGNED", "WALLET", "Continues", "Provider", "Registry", "check_url"]
+__all__ = ["AUTH", "DIALECTS", "SIGNED", "WALLET", "WALLET_TOKEN", "Continues", "Provider", "Registry", "check_url"]
 
 WALLET = "passy"
+WALLET_TOKEN = "MINI_LLM_TOKEN"  # noqa: S105  the name of a variable
 SHIPPED = Path(__file__).parent
 NAME = r"[a-z0-9][a-z0-9._-]{0,63}"  # compiled when first needed, as every pattern here: most starts need none
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -181,9 +182,8 @@ class Registry:
         table: dict[str, Any] = read(path) if path else {"auth": "none"}
         if settings is not None:
             table = _merged(table, settings)
-        if name == WALLET and self._wallet is not None:
-            stored = {"api_key": self._wallet.api_key, "base_url": self._wallet.endpoint}
-            table |= {key: value for key, value in stored.items() if value}
+        if name == WALLET:
+            table |= self._of_wallet()
         host_env = table.pop("host_env", "")
         base_url = self._filled(name, table.pop("base_url"))
         if host := self._environ.get(host_env):
@@ -195,6 +195,13 @@ class Registry:
         table["continues"] = Continues.of(table.get("continues", EMPTY))
         lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
         return Provider(name=name, base_url=base_url.rstrip("/"), **{**table, **lists})
+
+    def _of_wallet(self) -> dict[str, str]:
+        """Return what is set for the wallet; a token in the environment goes before the one a login left."""
+        told = {"api_key": self._wallet.api_key, "base_url": self._wallet.endpoint} if self._wallet else {}
+        if self._environ.get(WALLET_TOKEN, "").strip():
+            told["api_key"] = f"env:{WALLET_TOKEN}"
+        return {key: value for key, value in told.items() if value}
 
     def _filled(self, name: str, url: str) -> str:
         """Put the environment's values where *url* has `{VARIABLE}`."""

@@ -72,12 +72,12 @@ def join(
     *,
     storage: Storage,
     by_device: bool,
-    asks_first: bool,
+    default: str = "",
     now: Callable[[], float] = time.time,
 ) -> Joined:
     """Keep the key, then the record, then the config; what was there before stays until then. Waits for nothing.
 
-    With *asks_first* the config does not yet say that the wallet may pay for what own keys were to serve.
+    *default* is the model to use when none is named, "" to leave that as it is.
     """
     logins = Logins(loaded.paths.home)
     name = name_of(endpoints.issuer, account.id)
@@ -108,15 +108,16 @@ def join(
         expires_at,
         renew_at if refresh else 0.0,
         by_device,
+        default=default or (old.default if old else ""),
     )
     logins.put(login)
-    activate(loaded, login, features=_features(loaded, account, asks_first=asks_first))
+    activate(loaded, login, features=_features(loaded, account), default=default)
     Lastly(loaded.paths.cache).keep(login.api, login.reference, account, now())
     replaced = before if before and old and old.by_device and before.access != tokens.access else None
     return Joined(login, account, stored, old is not None, replaced)
 
 
-def activate(loaded: Loaded, login: Login, *, features: Mapping[str, bool] | None = None) -> None:
+def activate(loaded: Loaded, login: Login, *, features: Mapping[str, bool] | None = None, default: str = "") -> None:
     """Write into the config that this login is the wallet."""
     from mini_llm.config import change_values  # the editor, which a chat does not need
 
@@ -125,7 +126,18 @@ def activate(loaded: Loaded, login: Login, *, features: Mapping[str, bool] | Non
         ("wallet", "apiKey"): login.reference,
         ("wallet", "endpoint"): login.api,
     }
-    change_values(loaded.paths, values | ({("wallet", "features"): dict(features)} if features else {}))
+    if features:
+        values["wallet", "features"] = dict(features)
+    if default:
+        values["default",] = default
+    change_values(loaded.paths, values)
+
+
+def point_to(loaded: Loaded, api: str) -> None:
+    """Write into the config whose wallet it is, where the key comes from the environment."""
+    from mini_llm.config import change_values  # the editor, which a chat does not need
+
+    change_values(loaded.paths, {("wallet", "type"): WALLET, ("wallet", "endpoint"): api})
 
 
 def held(credentials: Credentials, login: Login) -> Tokens | None:
@@ -144,11 +156,12 @@ def written(loaded: Loaded) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _features(loaded: Loaded, account: Account, *, asks_first: bool) -> dict[str, bool]:
-    """Return what the wallet may do, where the user has not said so: as the account has it."""
+def _features(loaded: Loaded, account: Account) -> dict[str, bool]:
+    """Return what the wallet may do, where the user has not said so: as the account has it.
+
+    That it may pay for what own keys were to serve is for the user alone to say.
+    """
     if written(loaded).get("features"):
         return {}
-    told = {**dict.fromkeys(accounts.FEATURES, True), **dict(account.features)}
-    if asks_first and told["fallback"]:
-        del told["fallback"]
-    return told
+    told = dict.fromkeys(accounts.FEATURES, True) | dict(account.features)
+    return {name: on for name, on in told.items() if name != "fallback" or not on}

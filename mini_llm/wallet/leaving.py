@@ -39,15 +39,17 @@ def forget(loaded: Loaded, credentials: Credentials, login: Login) -> None:
     Logins(loaded.paths.home).drop(login.name)
     wallet = loaded.config.wallet
     if wallet is not None and wallet.api_key in (login.reference, login.key):
-        deactivate(loaded)
+        deactivate(loaded, login)
         Lastly(loaded.paths.cache).forget()
         (loaded.paths.cache / MODELS).unlink(missing_ok=True)
 
 
-def deactivate(loaded: Loaded) -> None:
+def deactivate(loaded: Loaded, login: Login) -> None:
     """Take out of the config what a login wrote there. What the user wrote stays: features of their own, a comment."""
     from mini_llm.config import change_values, remove_value  # the editor, which a chat does not need
 
+    if login.default and loaded.config.default == login.default:
+        remove_value(loaded.paths, "default")
     told = written(loaded)
     chosen = not all(told.get("features", {}).values()) or _has_comment(loaded.paths.config)
     if chosen or not set(told) <= {"type", "apiKey", "endpoint", "features"}:

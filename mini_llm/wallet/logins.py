@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from json import dumps, loads
 from pathlib import Path
 from typing import Any
 
 from mini_llm.config import files
-from mini_llm.errors import ConfigError
+from mini_llm.errors import ConfigError, UsageError
 from mini_llm.providers import WALLET
 from mini_llm.wallet import addresses
 from mini_llm.wallet.discovery import Endpoints
@@ -23,7 +23,8 @@ REFERENCE = "wallet:"
 class Login:
     """One login. `key` and `refresh` are references to secrets, `refresh` is "" where the key holds until revoked.
 
-    `expires_at` and `renew_at` are Unix times, 0 for never. `over`: the service renews it no more.
+    `expires_at` and `renew_at` are Unix times, 0 for never. `over`: the service renews it no more. `default` is
+    the model that the login made the default, "" for none.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Login:
     renew_at: float = 0.0
     by_device: bool = True
     over: bool = False
+    default: str = ""
 
     @property
     def reference(self) -> str:
@@ -143,6 +145,20 @@ def name_of(issuer: str, account: str) -> str:
     """Return the name of a login: the same for the same account of the same service."""
     host = addresses.label_of(issuer).strip("/").replace("/", ":")
     return "/".join((WALLET, _word(host), _word(account)))
+
+
+def named(found: Mapping[str, Login], account: str) -> Login:
+    """Return the login that people call *account*: by its e-mail, its id or its service. Raises UsageError."""
+    fits = [
+        login
+        for login in found.values()
+        if account in (login.label, login.account, login.name, addresses.label_of(login.issuer), login.issuer)
+    ]
+    if len(fits) == 1:
+        return fits[0]
+    names = ", ".join(f"{login.label} ({addresses.label_of(login.issuer)})" for login in found.values())
+    what = f"more than one login is called {account}" if fits else f"no login is called {account}"
+    raise UsageError(what, hint=f"there are: {names}; an id works too" if names else "mini-llm login")
 
 
 def _word(text: str) -> str:

@@ -45,6 +45,12 @@ class Offers(NamedTuple):
         """Return the prices by the names that the catalogue uses."""
         return {f"{WALLET}/{model.id}": model.price for model in self.models if model.price is not None}
 
+    @property
+    def first(self) -> str:
+        """Return what answers when no model is named: the first that writes text, "" if there is none."""
+        usual = (model.id for model in self.models if model.price is not None and "embed" not in model.id.lower())
+        return next((f"{WALLET}/{name}" for name in usual), "")
+
 
 async def fetch(
     service: Service, api: str, key: Secret, cache: Path, *, now: Callable[[], float] = time.time

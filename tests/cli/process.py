@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import select
@@ -13,6 +14,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from mini_llm.cli import main
 
 MINI_LLM = (sys.executable, "-m", "mini_llm")
 # Gives the process its terminal, so that Ctrl-C reaches it as a signal.
@@ -59,6 +62,14 @@ def run(
         check=False,
     )
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def inside(home: Path, *args: str, environ: Mapping[str, str] | None = None) -> Result:
+    """Run `mini-llm ARGS` in this process, which is quicker: nobody sits there, and nothing can be typed."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(args, world(home, environ))
+    return Result(code, out.getvalue(), err.getvalue())
 
 
 def start(home: Path, *args: str, environ: Mapping[str, str] | None = None, **settings: Any) -> subprocess.Popen[bytes]:
