@@ -32,7 +32,7 @@ _mini_llm() {
     for ((i = 1; i < ${#typed[@]}; i++)); do
         word=${typed[i]}
         case "$at $word" in
-            ' chat' | ' login' | ' logout' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' start' | ' stop' | ' restart' | ' logs' | ' auth' | ' auth token' | ' auth switch' | ' status' | ' usage' | ' usage verify' | ' budget' | ' budget show' | ' budget set' | ' budget remove' | ' history' | ' history list' | ' history show' | ' history search' | ' history delete' | ' history replay' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
+            ' chat' | ' login' | ' logout' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' run' | ' setup' | ' env' | ' start' | ' stop' | ' restart' | ' logs' | ' auth' | ' auth token' | ' auth switch' | ' status' | ' usage' | ' usage verify' | ' budget' | ' budget show' | ' budget set' | ' budget remove' | ' history' | ' history list' | ' history show' | ' history search' | ' history delete' | ' history replay' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
         esac
     done
     if [[ $now == --*=* ]]; then
@@ -96,6 +96,17 @@ _mini_llm() {
         ' alias remove:--profile') kind='text' ;;
         ' explain:--config') kind='files' ;;
         ' explain:--profile') kind='text' ;;
+        ' run:-m' | ' run:--model') kind='models' ;;
+        ' run:--small-model') kind='models' ;;
+        ' run:--config') kind='files' ;;
+        ' run:--profile') kind='text' ;;
+        ' setup:-m' | ' setup:--model') kind='models' ;;
+        ' setup:--small-model') kind='models' ;;
+        ' setup:--config') kind='files' ;;
+        ' setup:--profile') kind='text' ;;
+        ' env:--shell') kind='words bash zsh fish pwsh' ;;
+        ' env:--config') kind='files' ;;
+        ' env:--profile') kind='text' ;;
         ' start:--host') kind='text' ;;
         ' start:--port') kind='text' ;;
         ' start:--workers') kind='text' ;;
@@ -116,6 +127,7 @@ _mini_llm() {
         ' auth:--config') kind='files' ;;
         ' auth:--profile') kind='text' ;;
         ' auth token:--for') kind='text' ;;
+        ' auth token:--home') kind='text' ;;
         ' auth token:--config') kind='files' ;;
         ' auth token:--profile') kind='text' ;;
         ' auth switch:--config') kind='files' ;;
@@ -185,7 +197,7 @@ _mini_llm() {
     esac
     [[ -n $kind ]] || case $at in
         '')
-            kind='words chat login logout models providers alias explain start stop restart logs auth status usage budget history config completions'
+            kind='words chat login logout models providers alias explain run setup env start stop restart logs auth status usage budget history config completions'
             [[ $now == -* ]] && kind='words --version --config --profile --quiet --verbose --no-color --help'
             ;;
         ' chat')
@@ -256,6 +268,18 @@ _mini_llm() {
             kind='models'
             [[ $now == -* ]] && kind='words --json --config --profile --quiet --verbose --no-color --help'
             ;;
+        ' run')
+            kind='words claude codex opencode aider gemini zed copilot llm'
+            [[ $now == -* ]] && kind='words -m --model --small-model --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' setup')
+            kind='words claude codex opencode aider gemini continue cline zed vscode copilot llm langchain openai anthropic google-genai cursor'
+            [[ $now == -* ]] && kind='words -m --model --small-model --yes --dry-run --undo --list --no-check --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' env')
+            kind='words '
+            [[ $now == -* ]] && kind='words --shell --json --config --profile --quiet --verbose --no-color --help'
+            ;;
         ' start')
             kind='words '
             [[ $now == -* ]] && kind='words --host --port --workers --detach --key --tls-cert --tls-key --behind-proxy --print-token --json --log --config --profile --quiet --verbose --no-color --help'
@@ -278,7 +302,7 @@ _mini_llm() {
             ;;
         ' auth token')
             kind='words '
-            [[ $now == -* ]] && kind='words --for --config --profile --quiet --verbose --no-color --help'
+            [[ $now == -* ]] && kind='words --for --home --config --profile --quiet --verbose --no-color --help'
             ;;
         ' auth switch')
             kind='words '

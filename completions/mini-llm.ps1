@@ -2,7 +2,7 @@
 Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     $pages = @{
-        '' = @('words chat login logout models providers alias explain start stop restart logs auth status usage budget history config completions', 'words --version --config --profile --quiet --verbose --no-color --help')
+        '' = @('words chat login logout models providers alias explain run setup env start stop restart logs auth status usage budget history config completions', 'words --version --config --profile --quiet --verbose --no-color --help')
         ' chat' = @('words ', 'words -m --model -s --system -a --attach --schema -o --option --json --no-stream --raw --render --reasoning --dry-run --timeout --no-stdin --config --profile --quiet --verbose --no-color --help')
         ' login' = @('words ', 'words --url --no-browser --with-token --json --no-wait --resume --qr --timeout --insecure-storage --require-keyring --config --profile --quiet --verbose --no-color --help')
         ' logout' = @('words ', 'words --local --all --config --profile --quiet --verbose --no-color --help')
@@ -20,12 +20,15 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' alias show' = @('aliases', 'words --json --config --profile --quiet --verbose --no-color --help')
         ' alias remove' = @('aliases', 'words --config --profile --quiet --verbose --no-color --help')
         ' explain' = @('models', 'words --json --config --profile --quiet --verbose --no-color --help')
+        ' run' = @('words claude codex opencode aider gemini zed copilot llm', 'words -m --model --small-model --config --profile --quiet --verbose --no-color --help')
+        ' setup' = @('words claude codex opencode aider gemini continue cline zed vscode copilot llm langchain openai anthropic google-genai cursor', 'words -m --model --small-model --yes --dry-run --undo --list --no-check --json --config --profile --quiet --verbose --no-color --help')
+        ' env' = @('words ', 'words --shell --json --config --profile --quiet --verbose --no-color --help')
         ' start' = @('words ', 'words --host --port --workers --detach --key --tls-cert --tls-key --behind-proxy --print-token --json --log --config --profile --quiet --verbose --no-color --help')
         ' stop' = @('words ', 'words --now --config --profile --quiet --verbose --no-color --help')
         ' restart' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
         ' logs' = @('words ', 'words -f --follow -n --lines --config --profile --quiet --verbose --no-color --help')
         ' auth' = @('words token switch', 'words --config --profile --quiet --verbose --no-color --help')
-        ' auth token' = @('words ', 'words --for --config --profile --quiet --verbose --no-color --help')
+        ' auth token' = @('words ', 'words --for --home --config --profile --quiet --verbose --no-color --help')
         ' auth switch' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
         ' status' = @('words ', 'words --json --config --profile --quiet --verbose --no-color --help')
         ' usage' = @('words verify', 'words --by --since --until --provider -m --model --tool --key --member --credential --route --payer --status --unsettled --json --csv --config --profile --quiet --verbose --no-color --help')
@@ -112,6 +115,19 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' alias remove:--profile' = 'text'
         ' explain:--config' = 'files'
         ' explain:--profile' = 'text'
+        ' run:-m' = 'models'
+        ' run:--model' = 'models'
+        ' run:--small-model' = 'models'
+        ' run:--config' = 'files'
+        ' run:--profile' = 'text'
+        ' setup:-m' = 'models'
+        ' setup:--model' = 'models'
+        ' setup:--small-model' = 'models'
+        ' setup:--config' = 'files'
+        ' setup:--profile' = 'text'
+        ' env:--shell' = 'words bash zsh fish pwsh'
+        ' env:--config' = 'files'
+        ' env:--profile' = 'text'
         ' start:--host' = 'text'
         ' start:--port' = 'text'
         ' start:--workers' = 'text'
@@ -133,6 +149,7 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' auth:--config' = 'files'
         ' auth:--profile' = 'text'
         ' auth token:--for' = 'text'
+        ' auth token:--home' = 'text'
         ' auth token:--config' = 'files'
         ' auth token:--profile' = 'text'
         ' auth switch:--config' = 'files'

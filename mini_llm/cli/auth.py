@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,9 +25,10 @@ def auth() -> None:
 def token(
     ctx: typer.Context,
     tool: Annotated[str, typer.Option("--for", metavar="TOOL", help="The token of one tool, made if it has none")] = "",
+    home: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Print the gateway's token, or that of one tool: what it asks is then told apart in `mini-llm status`."""
-    tokens = Tokens(flags(ctx).paths().home)
+    tokens = Tokens(Path(home) if home else flags(ctx).paths().home)
     output.line(tokens.create(tool) if tool else tokens.main())
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from mini_llm.setup import TOOLS
+
 FILES = {"bash": "mini-llm.bash", "zsh": "_mini-llm", "fish": "mini-llm.fish", "pwsh": "mini-llm.ps1"}
+
+PROGRAMS = "claude codex opencode aider gemini zed copilot llm"  # the tools that `run` starts
 
 # What stands for a value: names from the cache, files, or words that are always the same.
 CHOICES = {
     "--dialect": "openai anthropic gemini responses",
     "--strategy": "priority cost latency balanced",
+    "--shell": "bash zsh fish pwsh",
     "--sort": "name price context",
     "--by": "day week month provider model tool key member credential route payer status",
     "--payer": "own wallet local",
@@ -18,6 +23,7 @@ CHOICES = {
 }
 KINDS = {
     "--model": "models",
+    "--small-model": "models",
     "--provider": "providers",
     "--config": "files",
     "--attach": "files",
@@ -36,6 +42,8 @@ ARGUMENTS = {
     "budget set": "words daily weekly monthly total",
     "budget remove": "words daily weekly monthly total",
     "config trust": "files",
+    "setup": f"words {' '.join(TOOLS)}",
+    "run": f"words {PROGRAMS}",
 }
 
 

@@ -43,8 +43,19 @@ def put(text: str, path: tuple[str, ...], value: object) -> str:
     return _replace(text, root, path, node, value, style)
 
 
+def append(text: str, path: tuple[str, ...], value: object) -> str:
+    """Return the text with *value* added at the end of the list at *path*."""
+    root = jsonc.parse(text)
+    node: Node | None = root
+    for name in path:
+        node = _step(node, name) if node else None
+    if node is None or node.items is None:
+        raise ConfigError(f"{join(path) or 'the file'} holds no list to add to")
+    return _insert(text, node, None, value, _style(text, root))
+
+
 def remove(text: str, path: tuple[str, ...]) -> str | None:
-    """Return the text without the member at *path*, None if there is none. Comments beside it stay."""
+    """Return the text without the member or item at *path*, None if there is none. Comments beside it stay."""
     root = jsonc.parse(text)
     parent = root
     for name in path[:-1]:
@@ -52,9 +63,8 @@ def remove(text: str, path: tuple[str, ...]) -> str | None:
         if below is None:
             return None
         parent = below
-    if parent.members is None or path[-1] not in parent.members:
-        return None
-    return _cut(text, parent, path[-1])
+    at = _index(parent, path[-1])
+    return None if at is None else _cut(text, _children(parent), at)
 
 
 def write(value: object, style: Style = USUAL, margin: str = "") -> str:
@@ -87,6 +97,20 @@ def _step(node: Node, name: str) -> Node | None:
     return None
 
 
+def _index(node: Node, name: str) -> int | None:
+    """Return which child of *node* is called *name*; items of a list are called by their number."""
+    if node.members is not None:
+        return list(node.members).index(name) if name in node.members else None
+    return int(name) if node.items is not None and name.isdecimal() and int(name) < len(node.items) else None
+
+
+def _children(node: Node) -> list[tuple[int, int]]:
+    """Return where each member or item begins and ends."""
+    if node.members is not None:
+        return [(member.start, member.value.end) for member in node.members.values()]
+    return [(item.start, item.end) for item in node.items or ()]
+
+
 def _replace(text: str, root: Node, path: tuple[str, ...], node: Node, value: object, style: Style) -> str:
     """Replace a value; comments that stood inside it move in front of its key."""
     start = _start_of(root, path)
@@ -108,24 +132,25 @@ def _start_of(root: Node, path: tuple[str, ...]) -> int:
     return start
 
 
-def _insert(text: str, parent: Node, name: str, value: object, style: Style) -> str:
-    """Add a member at the end of an object, in the style of those before it."""
+def _insert(text: str, parent: Node, name: str | None, value: object, style: Style) -> str:
+    """Add a member at the end of an object (an item to a list: without a name), in the style of those before it."""
     close = parent.end - 1
     margin = _margin(text, parent.start)
-    if not parent.members:
+    key = "" if name is None else f"{dumps(name, ensure_ascii=False)}: "
+    children = _children(parent)
+    if not children:
         inner = margin + style.indent
-        told = f"{dumps(name, ensure_ascii=False)}: {write(value, style, inner)}"
         body = text[:close].rstrip(_BLANK)
-        return body + style.newline + inner + told + style.newline + margin + text[close:]
-    last = next(reversed(parent.members.values()))
+        return body + style.newline + inner + key + write(value, style, inner) + style.newline + margin + text[close:]
+    start, end = children[-1]
     spread = _LINE_END.search(text, parent.start, close) is not None
-    inner = _margin(text, last.start) if spread and _first_on_line(text, last.start) else margin + style.indent
-    told = f"{dumps(name, ensure_ascii=False)}: {write(value, style, inner)}"
-    comma = jsonc.skip(text, last.value.end)
+    inner = _margin(text, start) if spread and _first_on_line(text, start) else margin + style.indent
+    told = key + write(value, style, inner)
+    comma = jsonc.skip(text, end)
     if text[comma] == ",":
         told, head, tail = told + ",", text[: comma + 1], text[comma + 1 : close]
     else:
-        head, tail = text[: last.value.end] + ",", text[last.value.end : close]
+        head, tail = text[:end] + ",", text[end:close]
     note = tail.rstrip(_BLANK)  # what is said beside the last member stays beside it
     after = tail[len(note) :]
     if not spread:
@@ -135,16 +160,13 @@ def _insert(text: str, parent: Node, name: str, value: object, style: Style) -> 
     return head + note + style.newline + inner + told + after + text[close:]
 
 
-def _cut(text: str, parent: Node, name: str) -> str:
-    members = parent.members or {}
-    names = list(members)
-    at = names.index(name)
-    head, end = text[: members[name].start], members[name].value.end
+def _cut(text: str, children: list[tuple[int, int]], at: int) -> str:
+    head, end = text[: children[at][0]], children[at][1]
     comma = jsonc.skip(text, end)
     if text[comma] == ",":
         return _join(head, text[end:comma] + text[comma + 1 :])
     if at > 0:  # the last one: the comma before it goes
-        comma = jsonc.skip(text, members[names[at - 1]].value.end)
+        comma = jsonc.skip(text, children[at - 1][1])
         head = head[:comma] + head[comma + 1 :]
     return _join(head, text[end:])
 

@@ -92,14 +92,14 @@ def make_folder(folder: Path) -> None:
         raise ConfigError(f"can't create {folder}: {_reason(error)}") from error
 
 
-def write(target: Path, data: bytes) -> None:
-    """Replace a file in one step, readable by this user alone. Call it while `locked`."""
+def write(target: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Replace a file in one step, readable by this user alone unless *mode* says more. Call it while `locked`."""
     if target.exists() and not target.stat().st_mode & stat.S_IWUSR:
         raise ConfigError(f"{target} is read-only", hint=f"allow writing first: chmod u+w {target}")
     _sweep(target)
     temporary = target.with_name(f".{target.name}.{os.urandom(6).hex()}.tmp")
     try:
-        _write_new(temporary, data, like=target)
+        _write_new(temporary, data, like=target, mode=mode)
         _replace(temporary, target)
     except OSError as error:
         raise ConfigError(f"can't write {target}: {_reason(error)}") from error
@@ -116,11 +116,11 @@ def _sweep(target: Path) -> None:
                 left.unlink()
 
 
-def _write_new(path: Path, data: bytes, *, like: Path) -> None:
+def _write_new(path: Path, data: bytes, *, like: Path, mode: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     with os.fdopen(handle, "wb") as file:
         if not _WINDOWS:
-            os.fchmod(handle, 0o600)
+            os.fchmod(handle, mode)
             if os.geteuid() == 0 and like.exists():  # under sudo the file stays its owner's
                 os.fchown(handle, like.stat().st_uid, like.stat().st_gid)
         file.write(data)

@@ -47,7 +47,7 @@ class Tokens:
 
     def create(self, tool: str) -> str:
         """Return the token of *tool*, made now if it has none."""
-        path = self._path(tool)
+        path = self.file(tool)
         return _read(path) or _made(path)
 
     def tools(self) -> tuple[str, ...]:
@@ -57,18 +57,19 @@ class Tokens:
 
     def revoke(self, tool: str) -> bool:
         """Take the token of *tool* away; tell whether it had one. A gateway that runs has to reload to hear of it."""
-        path = self._path(tool)
+        path = self.file(tool)
         existed = path.exists()
         path.unlink(missing_ok=True)
         return existed
 
     def callers(self) -> dict[bytes, Caller]:
         """Return who may ask, by the digest of the token."""
-        tools = {tool: _read(self._path(tool)) for tool in self.tools()}
+        tools = {tool: _read(self.file(tool)) for tool in self.tools()}
         known = {digest(token): Caller(tool, tool) for tool, token in tools.items() if token}
         return {**known, digest(self.main()): MAIN}
 
-    def _path(self, tool: str) -> Path:
+    def file(self, tool: str) -> Path:
+        """Return where the token of *tool* is, or will be."""
         if not TOOL.fullmatch(tool):
             raise UsageError(f"{tool[:80]!r} can't name a tool", hint="use lower-case letters, digits, '_' and '-'")
         return self._folder / tool
