@@ -83,13 +83,7 @@ def join(
     name = name_of(endpoints.issuer, account.id)
     old = logins.get(name)
     before = held(credentials, old) if old else None
-    origin = origin_of(endpoints.api)
-    options: dict[str, Any] = {"insecure": storage.insecure, "require_keyring": storage.require_keyring}
-    refresh = ""
-    if tokens.refresh:
-        renews = credentials.store(renewing(name), tokens.refresh, origin=origin_of(endpoints.token), **options)
-        refresh = renews.reference
-    stored = credentials.store(name, tokens.access, origin=origin, **options)
+    stored, refresh = _keep(credentials, name, endpoints, tokens, storage)
     if old and old.refresh and not refresh:
         credentials.forget(old.refresh)
     expires_at, renew_at = times(tokens, now())
@@ -115,6 +109,18 @@ def join(
     Lastly(loaded.paths.cache).keep(login.api, login.reference, account, now())
     replaced = before if before and old and old.by_device and before.access != tokens.access else None
     return Joined(login, account, stored, old is not None, replaced)
+
+
+def _keep(
+    credentials: Credentials, name: str, endpoints: Endpoints, tokens: Tokens, storage: Storage
+) -> tuple[Stored, str]:
+    """Store the tokens, what renews them first; return where the key lies, and the reference of what renews it."""
+    options: dict[str, Any] = {"insecure": storage.insecure, "require_keyring": storage.require_keyring}
+    refresh = ""
+    if tokens.refresh:
+        origin = origin_of(endpoints.token)
+        refresh = credentials.store(renewing(name), tokens.refresh, origin=origin, **options).reference
+    return credentials.store(name, tokens.access, origin=origin_of(endpoints.api), **options), refresh
 
 
 def activate(loaded: Loaded, login: Login, *, features: Mapping[str, bool] | None = None, default: str = "") -> None:
