@@ -153,7 +153,7 @@ class App:
 def _fields(error: MiniLLMError, exchange: Exchange) -> Mapping[str, str]:
     """Return what the head of a failed answer says beside its body."""
     fields = dict(heads.named(exchange))
-    wait = error.retry_after if isinstance(error, UpstreamError | LaterError) else None
+    wait = getattr(error, "retry_after", None)  # of several kinds of errors, here and in the rooms of others
     if wait is not None:
         fields["retry-after"] = str(max(1, round(wait)))
     elif error.status != 408:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import difflib
 import logging
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -43,9 +44,11 @@ def start(runtime: Runtime, settings: Settings, options: Options, announce: open
 
 
 @asynccontextmanager
-async def opened(runtime: Runtime, settings: Settings, place: Place) -> AsyncIterator[Gateway]:
-    """Open what one process of a team server shares."""
-    async with _Opening(settings).open(runtime, place) as gateway:
+async def opened(
+    runtime: Runtime, settings: Settings, place: Place, *, now: Callable[[], float] = time.time
+) -> AsyncIterator[Gateway]:
+    """Open what one process of a team server shares; *now* is its wall clock."""
+    async with _Opening(settings, now).open(runtime, place) as gateway:
         yield gateway
 
 
@@ -80,8 +83,9 @@ class Table:
 class _Opening:
     """What is opened in each process that serves."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.time) -> None:
         self._settings = settings
+        self._now = now
         self._holders: KeyHolders | None = None
 
     def guard_of(self, runtime: Runtime, place: Place) -> Guard:
@@ -105,7 +109,7 @@ class _Opening:
         """Open the team's file, settle what a dead process left, and put the parts together."""
         paths = runtime.loaded.paths
         tokens = _secret(runtime)
-        store = Store(paths.data / STORE_FILE, tokens)
+        store = Store(paths.data / STORE_FILE, tokens, now=self._now)
         try:
             team = Team(runtime, store, tokens, self._settings)
             self._holders = KeyHolders(store, tokens)

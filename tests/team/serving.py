@@ -39,9 +39,22 @@ PRICES = {"input": "1.00", "output": "2.00"}
 COST = 20_000  # of that answer, in nano-dollars
 
 
+class Clock:
+    """The server's wall clock, which a test moves."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
 @dataclass
 class Serving:
-    """A team server that runs. `owner` owns its team, `token` is a key of theirs that may do everything."""
+    """A team server that runs. `owner` owns its team, `token` is a key of theirs that may do everything.
+
+    `client` asks it without anybody's key.
+    """
 
     world: World
     url: str
@@ -50,6 +63,7 @@ class Serving:
     store: Store
     owner: Member
     token: str
+    client: httpx.Client
 
     @property
     def headers(self) -> dict[str, str]:
@@ -63,7 +77,7 @@ class Serving:
         """Ask for a chat completion."""
         asked = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], **body}
         headers = {"authorization": f"Bearer {token or self.token}"}
-        return httpx.post(f"{self.url}/v1/chat/completions", json=asked, headers=headers, timeout=PATIENCE)
+        return self.client.post("/v1/chat/completions", json=asked, headers=headers)
 
     def member(self, email: str, role: Role = "member", team: str = "") -> Member:
         """Make one more member."""
@@ -151,6 +165,7 @@ def serving(
     *,
     terms: teams.Terms = teams.Terms(),  # noqa: B008  (immutable)
     team: Settings = Settings(),  # noqa: B008  (immutable)
+    clock: Clock | None = None,
 ) -> Iterator[Serving]:
     """Run a team server in a thread on a free port."""
     world = World(home, {}, {**config(providers), **(settings or {})})
@@ -161,12 +176,13 @@ def serving(
 
     async def life() -> None:
         place = Place(sock.getsockname()[1])
-        async with opened(world.runtime, team, place) as gateway:
+        async with opened(world.runtime, team, place, now=clock or now) as gateway:
             service = Service(gateway, [sock])
             url = f"http://127.0.0.1:{place.port}"
             assert isinstance(gateway.table, Table)
             store = gateway.table.team.store
-            begun.append(Serving(world, url, service, asyncio.get_running_loop(), store, owner, token))
+            client = httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False)
+            begun.append(Serving(world, url, service, asyncio.get_running_loop(), store, owner, token, client))
             await service.run(ready.set)
 
     thread = threading.Thread(target=lambda: run(life()), daemon=True)
@@ -175,6 +191,7 @@ def serving(
     try:
         yield begun[0]
     finally:
+        begun[0].client.close()
         for _ in range(2):  # the second one does not wait for streams
             with suppress(RuntimeError):
                 begun[0].loop.call_soon_threadsafe(begun[0].service.stop)

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from mini_llm.team import budgets, journal
@@ -48,7 +47,7 @@ def test_a_stream_tells_its_cost_with_its_usage(path: str, tmp_path: Path) -> No
             words = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 50}
             body |= {"input": "Hi"} if path == "responses" else words
             body |= {"stream_options": {"include_usage": True}} if path == "chat/completions" else {}
-            answer = httpx.post(f"{server.url}/v1/{path}", json=body, headers=server.headers, timeout=20)
+            answer = server.client.post(f"/v1/{path}", json=body, headers=server.headers)
             assert answer.status_code == 200, answer.text
             events = [json.loads(line[6:]) for line in answer.text.splitlines() if line[:7] == "data: {"]
             usages = [event.get("usage") or (event.get("response") or {}).get("usage") for event in events]
@@ -101,7 +100,7 @@ def test_a_stream_that_breaks_is_charged_what_came_of_it(tmp_path: Path) -> None
 def test_who_hangs_up_is_charged_what_was_used(tmp_path: Path) -> None:
     with Provider(Say("word " * 200, pause=0.05)) as lab, serving(tmp_path, {"lab": lab}) as server:
         asked = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
-        with httpx.stream("POST", f"{server.url}/v1/chat/completions", json=asked, headers=server.headers) as answer:
+        with server.client.stream("POST", "/v1/chat/completions", json=asked, headers=server.headers) as answer:
             for _, _ in zip(answer.iter_lines(), range(12), strict=False):
                 pass
         charge = server.charges()[0]
@@ -167,7 +166,7 @@ def test_a_provider_that_asks_to_slow_down_is_told_with_its_wait(tmp_path: Path)
 def test_errors_come_in_the_dialect_of_the_caller(tmp_path: Path) -> None:
     with Provider() as lab, serving(tmp_path, {"lab": lab}, terms=Terms(grant=1)) as server:
         body = {"model": "m", "max_tokens": 1000, "messages": [{"role": "user", "content": "Hi"}]}
-        answer = httpx.post(f"{server.url}/v1/messages", json=body, headers={"x-api-key": server.token}, timeout=20)
+        answer = server.client.post("/v1/messages", json=body, headers={"x-api-key": server.token})
         assert answer.status_code == 402
         assert answer.json()["type"] == "error" and answer.json()["error"]["type"] == "insufficient_credits"
 
@@ -200,6 +199,6 @@ def test_an_embedding_is_paid_as_well(tmp_path: Path) -> None:
     }
     with Provider(Bytes(json.dumps(told).encode())) as lab, serving(tmp_path, {"lab": lab}) as server:
         asked = {"model": "m", "input": "four tokens or so"}
-        answer = httpx.post(f"{server.url}/v1/embeddings", json=asked, headers=server.headers, timeout=20)
+        answer = server.client.post("/v1/embeddings", json=asked, headers=server.headers)
         assert answer.status_code == 200, answer.text
         assert server.settled().nanos == 5 * DOLLAR - 4 * 1000
