@@ -75,6 +75,11 @@ class Meter:
             parts = (part for choice in read().choices for part in choice.message.parts)
             self.characters += sum(map(_characters, parts))
 
+    def charged(self, nanos: int) -> None:
+        """Take note of what the target says that it took, where its usage did not say so."""
+        if self.usage is not None and self.usage.cost_nanos is None:
+            self.usage = self.usage._replace(cost_nanos=nanos)
+
     @property
     def told(self) -> bool:
         """Whether the provider's own count is of all of the answer."""

@@ -30,6 +30,7 @@ class Say:
     pause: float = 0.0
     usage: tuple[int, int] | None = (10, 5)
     delay: float = 0.0
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -239,7 +240,8 @@ class Provider:
                     break
             return False
         content = json.dumps(wire_body).encode()
-        _head(writer, 200, "application/json", len(content), {"x-request-id": "up-1"})
+        headers = step.headers if isinstance(step, Say) else {}
+        _head(writer, 200, "application/json", len(content), {"x-request-id": "up-1", **headers})
         writer.write(content)
         await writer.drain()
         return True

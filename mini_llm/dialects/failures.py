@@ -40,7 +40,7 @@ FILTERED = frozenset({"content_filter", "content_policy_violation", "responsible
                       "image_content_policy_violation", "bio_policy", "cyber_policy",
                       "misalignment_policy_violation"})  # fmt: skip
 MISSING = frozenset({"model_not_found", "invalid_model", "deploymentnotfound", "model_not_available",
-                     "model_not_supported", "unknown_model"})  # fmt: skip
+                     "model_not_supported", "unknown_model", "model_not_allowed"})  # fmt: skip
 AUTH = frozenset({"invalid_api_key", "api_key_invalid", "authentication_error", "permission_error", "unauthorized",
                   "permission_denied", "unauthenticated"})  # fmt: skip
 LIMITED = frozenset({"rate_limit_exceeded", "rate_limit_error", "too_many_requests", "resource_exhausted"})

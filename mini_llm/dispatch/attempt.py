@@ -72,6 +72,8 @@ class Attempt(Generic[Content]):
                 reply.response.content_came()
             content = await self._receive(reply, self.body, meter)
             reply.response.content_came()
+            if (cost := reply.cost_nanos) is not None:
+                meter.charged(cost)
         except BaseException as error:
             await self.close(error)
             raise
