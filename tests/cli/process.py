@@ -107,6 +107,10 @@ class Terminal:
                 raise AssertionError(f"it ended without {text!r}: {self.screen!r}")
         return self.plain
 
+    def pause(self) -> None:
+        """Let a moment pass while something else is to happen."""
+        self._read(0.05)
+
     def press(self, keys: str) -> None:
         """Type *keys*; "\\x03" is Ctrl-C."""
         os.write(self._master, keys.encode())
@@ -140,7 +144,9 @@ class Terminal:
         return False
 
 
-def on_terminal(home: Path, *args: str, environ: Mapping[str, str] | None = None) -> tuple[int, str]:
+def on_terminal(
+    home: Path, *args: str, environ: Mapping[str, str] | None = None, timeout: float = 10
+) -> tuple[int, str]:
     """Run to the end on a terminal; return the exit code and the screen without styles."""
     terminal = Terminal(home, *args, environ=environ)
-    return terminal.end(), terminal.plain
+    return terminal.end(timeout), terminal.plain
