@@ -32,7 +32,7 @@ _mini_llm() {
     for ((i = 1; i < ${#typed[@]}; i++)); do
         word=${typed[i]}
         case "$at $word" in
-            ' chat' | ' login' | ' logout' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' run' | ' setup' | ' env' | ' start' | ' stop' | ' restart' | ' logs' | ' auth' | ' auth token' | ' auth switch' | ' status' | ' usage' | ' usage verify' | ' budget' | ' budget show' | ' budget set' | ' budget remove' | ' history' | ' history list' | ' history show' | ' history search' | ' history delete' | ' history replay' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
+            ' chat' | ' login' | ' logout' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' run' | ' setup' | ' env' | ' start' | ' stop' | ' restart' | ' logs' | ' auth' | ' auth token' | ' auth switch' | ' status' | ' usage' | ' usage verify' | ' budget' | ' budget show' | ' budget set' | ' budget remove' | ' history' | ' history list' | ' history show' | ' history search' | ' history delete' | ' history replay' | ' team' | ' team init' | ' team start' | ' team invite' | ' team usage' | ' team set' | ' team backup' | ' team members' | ' team members list' | ' team members role' | ' team members models' | ' team members remove' | ' team keys' | ' team keys list' | ' team keys create' | ' team keys revoke' | ' team budget' | ' team budget show' | ' team budget set' | ' team budget remove' | ' team credit' | ' team credit show' | ' team credit add' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
         esac
     done
     if [[ $now == --*=* ]]; then
@@ -45,6 +45,9 @@ _mini_llm() {
         ' chat:-m' | ' chat:--model') kind='models' ;;
         ' chat:-s' | ' chat:--system') kind='text' ;;
         ' chat:-a' | ' chat:--attach') kind='files' ;;
+        ' chat:--cid') kind='text' ;;
+        ' chat:-t' | ' chat:--template') kind='text' ;;
+        ' chat:-p' | ' chat:--param') kind='text' ;;
         ' chat:--schema') kind='files' ;;
         ' chat:-o' | ' chat:--option') kind='text' ;;
         ' chat:--timeout') kind='text' ;;
@@ -176,6 +179,101 @@ _mini_llm() {
         ' history replay:-m' | ' history replay:--model') kind='models' ;;
         ' history replay:--config') kind='files' ;;
         ' history replay:--profile') kind='text' ;;
+        ' team:--config') kind='files' ;;
+        ' team:--profile') kind='text' ;;
+        ' team init:--name') kind='text' ;;
+        ' team init:--email') kind='text' ;;
+        ' team init:--url') kind='text' ;;
+        ' team init:--grant') kind='text' ;;
+        ' team init:--discount') kind='text' ;;
+        ' team init:--config') kind='files' ;;
+        ' team init:--profile') kind='text' ;;
+        ' team start:--host') kind='text' ;;
+        ' team start:--port') kind='text' ;;
+        ' team start:--workers') kind='text' ;;
+        ' team start:--tls-cert') kind='text' ;;
+        ' team start:--tls-key') kind='text' ;;
+        ' team start:--behind-proxy') kind='text' ;;
+        ' team start:--log') kind='text' ;;
+        ' team start:--config') kind='files' ;;
+        ' team start:--profile') kind='text' ;;
+        ' team invite:--role') kind='text' ;;
+        ' team invite:--team') kind='text' ;;
+        ' team invite:--config') kind='files' ;;
+        ' team invite:--profile') kind='text' ;;
+        ' team usage:--by') kind='words day week month provider model tool key member credential route payer status' ;;
+        ' team usage:--since') kind='text' ;;
+        ' team usage:--until') kind='text' ;;
+        ' team usage:--team') kind='text' ;;
+        ' team usage:--config') kind='files' ;;
+        ' team usage:--profile') kind='text' ;;
+        ' team set:--name') kind='text' ;;
+        ' team set:--grant') kind='text' ;;
+        ' team set:--discount') kind='text' ;;
+        ' team set:--token-seconds') kind='text' ;;
+        ' team set:--url') kind='text' ;;
+        ' team set:--top-up-url') kind='text' ;;
+        ' team set:--team') kind='text' ;;
+        ' team set:--config') kind='files' ;;
+        ' team set:--profile') kind='text' ;;
+        ' team backup:--config') kind='files' ;;
+        ' team backup:--profile') kind='text' ;;
+        ' team members:--config') kind='files' ;;
+        ' team members:--profile') kind='text' ;;
+        ' team members list:--team') kind='text' ;;
+        ' team members list:--config') kind='files' ;;
+        ' team members list:--profile') kind='text' ;;
+        ' team members role:--team') kind='text' ;;
+        ' team members role:--config') kind='files' ;;
+        ' team members role:--profile') kind='text' ;;
+        ' team members models:--team') kind='text' ;;
+        ' team members models:--config') kind='files' ;;
+        ' team members models:--profile') kind='text' ;;
+        ' team members remove:--team') kind='text' ;;
+        ' team members remove:--config') kind='files' ;;
+        ' team members remove:--profile') kind='text' ;;
+        ' team keys:--config') kind='files' ;;
+        ' team keys:--profile') kind='text' ;;
+        ' team keys list:--member') kind='text' ;;
+        ' team keys list:--team') kind='text' ;;
+        ' team keys list:--config') kind='files' ;;
+        ' team keys list:--profile') kind='text' ;;
+        ' team keys create:--member') kind='text' ;;
+        ' team keys create:--name') kind='text' ;;
+        ' team keys create:--models') kind='text' ;;
+        ' team keys create:--budget') kind='text' ;;
+        ' team keys create:--period') kind='text' ;;
+        ' team keys create:--days') kind='text' ;;
+        ' team keys create:--team') kind='text' ;;
+        ' team keys create:--config') kind='files' ;;
+        ' team keys create:--profile') kind='text' ;;
+        ' team keys revoke:--team') kind='text' ;;
+        ' team keys revoke:--config') kind='files' ;;
+        ' team keys revoke:--profile') kind='text' ;;
+        ' team budget:--config') kind='files' ;;
+        ' team budget:--profile') kind='text' ;;
+        ' team budget show:--team') kind='text' ;;
+        ' team budget show:--config') kind='files' ;;
+        ' team budget show:--profile') kind='text' ;;
+        ' team budget set:--period') kind='text' ;;
+        ' team budget set:--member') kind='text' ;;
+        ' team budget set:--team') kind='text' ;;
+        ' team budget set:--config') kind='files' ;;
+        ' team budget set:--profile') kind='text' ;;
+        ' team budget remove:--member') kind='text' ;;
+        ' team budget remove:--team') kind='text' ;;
+        ' team budget remove:--config') kind='files' ;;
+        ' team budget remove:--profile') kind='text' ;;
+        ' team credit:--config') kind='files' ;;
+        ' team credit:--profile') kind='text' ;;
+        ' team credit show:--team') kind='text' ;;
+        ' team credit show:--config') kind='files' ;;
+        ' team credit show:--profile') kind='text' ;;
+        ' team credit add:--reference') kind='text' ;;
+        ' team credit add:--note') kind='text' ;;
+        ' team credit add:--team') kind='text' ;;
+        ' team credit add:--config') kind='files' ;;
+        ' team credit add:--profile') kind='text' ;;
         ' config:--config') kind='files' ;;
         ' config:--profile') kind='text' ;;
         ' config path:--config') kind='files' ;;
@@ -197,12 +295,12 @@ _mini_llm() {
     esac
     [[ -n $kind ]] || case $at in
         '')
-            kind='words chat login logout models providers alias explain run setup env start stop restart logs auth status usage budget history config completions'
+            kind='words chat login logout models providers alias explain run setup env start stop restart logs auth status usage budget history team config completions'
             [[ $now == -* ]] && kind='words --version --config --profile --quiet --verbose --no-color --help'
             ;;
         ' chat')
             kind='words '
-            [[ $now == -* ]] && kind='words -m --model -s --system -a --attach --schema -o --option --json --no-stream --raw --render --reasoning --dry-run --timeout --no-stdin --config --profile --quiet --verbose --no-color --help'
+            [[ $now == -* ]] && kind='words -m --model -s --system -a --attach -i --interactive -c --continue --cid -t --template -p --param --schema -o --option --json --no-stream --raw --render --reasoning --dry-run --timeout --no-stdin --config --profile --quiet --verbose --no-color --help'
             ;;
         ' login')
             kind='words '
@@ -359,6 +457,98 @@ _mini_llm() {
         ' history replay')
             kind='words '
             [[ $now == -* ]] && kind='words -m --model --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team')
+            kind='words init start invite usage set backup members keys budget credit'
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team init')
+            kind='words '
+            [[ $now == -* ]] && kind='words --name --email --password-stdin --url --grant --discount --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team start')
+            kind='words '
+            [[ $now == -* ]] && kind='words --host --port --workers --tls-cert --tls-key --behind-proxy --json --log --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team invite')
+            kind='words '
+            [[ $now == -* ]] && kind='words --role --team --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team usage')
+            kind='words '
+            [[ $now == -* ]] && kind='words --by --since --until --team --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team set')
+            kind='words '
+            [[ $now == -* ]] && kind='words --name --grant --discount --token-seconds --url --top-up-url --team --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team backup')
+            kind='words '
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team members')
+            kind='words list role models remove'
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team members list')
+            kind='words '
+            [[ $now == -* ]] && kind='words --team --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team members role')
+            kind='words '
+            [[ $now == -* ]] && kind='words --team --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team members models')
+            kind='words '
+            [[ $now == -* ]] && kind='words --all --team --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team members remove')
+            kind='words '
+            [[ $now == -* ]] && kind='words --team --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team keys')
+            kind='words list create revoke'
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team keys list')
+            kind='words '
+            [[ $now == -* ]] && kind='words --member --revoked --team --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team keys create')
+            kind='words '
+            [[ $now == -* ]] && kind='words --member --name --models --budget --period --days --team --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team keys revoke')
+            kind='words '
+            [[ $now == -* ]] && kind='words --team --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team budget')
+            kind='words show set remove'
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team budget show')
+            kind='words '
+            [[ $now == -* ]] && kind='words --team --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team budget set')
+            kind='words '
+            [[ $now == -* ]] && kind='words --period --member --team --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team budget remove')
+            kind='words '
+            [[ $now == -* ]] && kind='words --member --team --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team credit')
+            kind='words show add'
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team credit show')
+            kind='words '
+            [[ $now == -* ]] && kind='words --team --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' team credit add')
+            kind='words '
+            [[ $now == -* ]] && kind='words --reference --note --team --config --profile --quiet --verbose --no-color --help'
             ;;
         ' config')
             kind='words path show get set check schema trust'

@@ -31,6 +31,7 @@ COMMANDS = {
     "usage": "Show tokens and cost, by day, model, tool or whatever else",
     "budget": "Show and set the most that may be spent",
     "history": "Show, search and delete the conversations kept here, if that is on",
+    "team": "Run a team server: members, keys, budgets, credits",
     "config": "Read and change settings",
     "completions": "Print or install the completions of your shell",
 }

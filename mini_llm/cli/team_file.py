@@ -51,6 +51,15 @@ def need_extra() -> None:
         )
 
 
+def check_made(known: Flags) -> None:
+    """Raise NoTeamError unless `team init` was here."""
+    from mini_llm.team.state import SECRET_FILE
+
+    home = known.paths().home
+    if not (home / SECRET_FILE).exists():
+        raise NoTeamError(f"there is no team server in {home}", hint="run `mini-llm team init`")
+
+
 def settings_of(known: Flags) -> Settings:
     """Return the server's settings."""
     from mini_llm.team import settings
@@ -126,13 +135,12 @@ def address(known: Flags) -> str:
 
 def run(known: Flags, ask: Callable[[Store], Awaitable[T]]) -> T:
     """Open the file, and return what *ask* gets from it."""
+    check_made(known)
     from mini_llm.team.state import SECRET_FILE, STORE_FILE
     from mini_llm.team.store import Store
     from mini_llm.team.tokens import Tokens, read_secret
 
     paths = known.paths()
-    if not (paths.home / SECRET_FILE).exists():
-        raise NoTeamError(f"there is no team server in {paths.home}", hint="run `mini-llm team init`")
     tokens = Tokens(read_secret(paths.home / SECRET_FILE))
 
     async def life() -> T:

@@ -10,7 +10,7 @@ import typer
 
 from mini_llm.cli import output
 from mini_llm.cli.flags import Flags, interactive
-from mini_llm.cli.team_file import AsJson, known_of, nanos, need_extra, settings_of
+from mini_llm.cli.team_file import AsJson, check_made, known_of, nanos, need_extra, settings_of
 from mini_llm.errors import ConfigError, MiniLLMError, UsageError
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def start(
     from mini_llm.team import server  # with the pages: what no other command needs
 
     known = known_of(ctx)
+    check_made(known)
     options = Options(host, port, workers, "", tls_cert, tls_key, tuple(behind_proxy or ()))
     try:
         settings, runtime = settings_of(known), known.runtime()
