@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mini_llm import config as configuration
 from mini_llm.catalogue import Catalogue
-from mini_llm.config import Loaded, Paths
+from mini_llm.config import Config, Loaded, Paths
 from mini_llm.credentials import Credentials, Renews
 from mini_llm.dispatch import Dispatch, Payer
 from mini_llm.errors import LedgerError
@@ -26,6 +26,7 @@ from mini_llm.providers import WALLET, Registry
 from mini_llm.routing import Caches, Decision, Expectations, Needs, Router, Target
 from mini_llm.signing import Signers, World
 from mini_llm.transport import Resolve, Transport
+from mini_llm.types import Price
 from mini_llm.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ class Runtime:
     @cached_property
     def catalogue(self) -> Catalogue:
         """What is known of models."""
-        return Catalogue.open(cache=self.loaded.paths.cache, overrides=self.loaded.config.prices)
+        config, cache = self.loaded.config, self.loaded.paths.cache
+        return Catalogue.open(cache=cache, overrides=config.prices, wallet=self._wallet_prices())
 
     @cached_property
     def health(self) -> Health:
@@ -199,11 +201,24 @@ class Runtime:
         new = Runtime(loaded, self.environ, now=self._now, resolve=self._resolve)
         new.payer = self.payer
         shared = set(SHARED)
-        if loaded.config.prices == self.loaded.config.prices:
+        if _priced(loaded.config) == _priced(self.loaded.config):
             shared.add("catalogue")
         for name in shared:
             new.__dict__[name] = getattr(self, name)
         return new
+
+    def _wallet_prices(self) -> dict[str, Price] | None:
+        """Return what the wallet asked when it was last asked; with its discount, if that is to count."""
+        wallet, cache = self.loaded.config.wallet, self.loaded.paths.cache
+        if wallet is None or not wallet.endpoint:
+            return None
+        from mini_llm.wallet import lastly, models  # where there is a wallet
+
+        offers = models.kept(cache, wallet.endpoint)
+        if offers is None:
+            return None
+        seen = None if wallet.discounts else lastly.Lastly(cache).get(wallet.endpoint, wallet.api_key)
+        return offers.prices(seen.discount if seen else models.NO_DISCOUNT)
 
     def _renews(self, credentials: Credentials) -> Renews:
         """Return what renews the wallet's tokens, where they run out."""
@@ -231,3 +246,9 @@ class Runtime:
             history.close()
         if "ledger" in self.__dict__:
             self.ledger.close()
+
+
+def _priced(config: Config) -> tuple[object, ...]:
+    """Return what of the settings the catalogue depends on."""
+    wallet = config.wallet
+    return config.prices, wallet and (wallet.endpoint, wallet.api_key, wallet.discounts)

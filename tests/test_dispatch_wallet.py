@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mini_llm.errors import AuthError, QuotaError
+from mini_llm.wallet.account import Account
+from mini_llm.wallet.lastly import Lastly
 from tests.upstream import Provider, Say, Status
 from tests.world import World
 
 PRICES = {"passy/m": {"input": "1", "output": "10"}}  # dollars a million tokens
 
 
-def told(home: Path, wallet: Provider, providers: dict[str, Provider], **settings: Any) -> World:
+def told(
+    home: Path, wallet: Provider, providers: dict[str, Provider], *, discounts: bool = True, **settings: Any
+) -> World:
     """Return a world whose wallet is *wallet*, which may pay for the user's own providers."""
-    service = {"apiKey": "pk-0123456789", "endpoint": wallet.url, "features": {"fallback": True}}
-    return World(home, providers, {"wallet": service, "default": "passy/m", "prices": PRICES, **settings})
+    features = {"fallback": True, "discounts": discounts}
+    service = {"apiKey": "pk-0123456789", "endpoint": wallet.url, "features": features}
+    usual = {"wallet": service, "default": "passy/m", "prices": PRICES}
+    return World(home, providers, usual | settings, {"OPENAI_API_KEY": "sk-0123456789"})
 
 
 def test_what_the_wallet_took_is_what_the_ledger_says(tmp_path: Path) -> None:
@@ -27,6 +34,22 @@ def test_what_the_wallet_took_is_what_the_ledger_says(tmp_path: Path) -> None:
     assert [(row["paid_by"], row["cost_nanos"], row["reported_nanos"]) for row in ours.rows()] == [
         ("wallet", 180_000, 180_000)
     ]
+
+
+@pytest.mark.parametrize(("discounts", "first"), [(True, "passy/m"), (False, "openai/m")])
+def test_the_wallet_competes_with_what_it_last_said_it_asks(tmp_path: Path, *, discounts: bool, first: str) -> None:
+    with Provider() as wallet, Provider() as own:
+        aliases = {"r": {"targets": ["openai/m"], "strategy": "cost"}}
+        prices = {"openai/m": {"input": "1.10", "output": "1.10"}}
+        home = tmp_path / "home"
+        ours = told(home, wallet, {"openai": own}, discounts=discounts, aliases=aliases, prices=prices)
+        cache = ours.runtime.loaded.paths.cache
+        cache.mkdir(parents=True)
+        listed = {"data": [{"id": "m", "pricing": {"input": "1.00", "output": "1.00"}}]}
+        kept = {"api": wallet.url, "etag": "", "seen_at": 1.0, **listed}
+        (cache / "wallet-models.json").write_text(json.dumps(kept), encoding="utf-8")
+        Lastly(cache).keep(wallet.url, "pk-0123456789", Account("acc_1", discount="0.20"), 1.0)
+        assert str(ours.runtime.decide("r").choices[0].target) == first
 
 
 @pytest.mark.parametrize("nonsense", ["", "free", "-1", "1e3", "NaN", "9" * 40, "0.1.2"])

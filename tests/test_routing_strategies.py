@@ -34,7 +34,6 @@ def router(
     seed: int | None = None,
     health: Health | None = None,
     expectations: Expectations | None = None,
-    discount: int = 0,
     **config: Any,
 ) -> Router:
     settings = Config(
@@ -47,7 +46,6 @@ def router(
         health or Health(draw=lambda: 0.5),
         draw=(lambda: 0.5) if seed is None else random.Random(seed).random,
         expectations=expectations,
-        discount=discount,
     )
 
 
@@ -108,25 +106,20 @@ def test_a_guess_of_ours_teaches_nothing() -> None:
     assert expected.output(Target("a", "m")) == EXPECTED_OUTPUT
 
 
-PASSY_PRICES = {**PRICES, "passy/m": {"input": "2.2", "output": "4.4"}}
-
-
 @pytest.mark.parametrize(
-    ("discount", "optimizes", "expected"),
+    ("asks", "optimizes", "expected"),
     [
-        (0, True, ["b/m", "passy/m", "a/m"]),
-        (20, True, ["passy/m", "b/m", "a/m"]),
-        (20, False, ["b/m", "a/m", "passy/m"]),
+        (("2.20", "4.40"), True, ["b/m", "passy/m", "a/m"]),
+        (("1.76", "3.52"), True, ["passy/m", "b/m", "a/m"]),
+        (("1.76", "3.52"), False, ["b/m", "a/m", "passy/m"]),
     ],
 )
-def test_the_wallet_competes_at_its_price_less_the_discount(
-    discount: int, optimizes: bool, expected: list[str]
-) -> None:
+def test_the_wallet_competes_at_what_it_asks(asks: tuple[str, str], optimizes: bool, expected: list[str]) -> None:
     wallet = Wallet(
         api_key="pk-0123456789", endpoint="https://api.passy.ai/v1", fallback=True, cost_optimization=optimizes
     )
-    ours = router("cost", discount=discount, wallet=wallet, prices=PASSY_PRICES)
-    assert order(ours.decide("r", Needs(1000, 100), 0.0)) == expected
+    prices = {**PRICES, "passy/m": {"input": asks[0], "output": asks[1]}}
+    assert order(router("cost", wallet=wallet, prices=prices).decide("r", Needs(1000, 100), 0.0)) == expected
 
 
 @pytest.mark.parametrize("strategy", ["latency", "balanced"])

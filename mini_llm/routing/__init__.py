@@ -87,15 +87,12 @@ class Router:
         draw: Callable[[], float] = random.random,
         expectations: Expectations | None = None,
         caches: Caches | None = None,
-        discount: int = 0,
     ) -> None:
-        """*discount* is what the wallet takes off the prices of its models, in percent."""
         self._config = config
         self._registry = registry
         self._catalogue = catalogue
         self._health = health
         self._draw = draw
-        self._discount = discount
         self._expectations = expectations or Expectations()
         self._caches = caches or Caches()
         orders = {config.routing.strategy, *(route.strategy for route in config.aliases.values())}
@@ -249,10 +246,7 @@ class Router:
         if self._registry.get(target.provider).local:
             return FREE
         model = self.model(target)
-        price = model.price if model else None
-        if price is None or target.provider != WALLET or not self._discount:
-            return price
-        return pricing.discounted(price, self._discount)
+        return model.price if model else None
 
     def _ordered(self, choices: list[Choice], plan: _Plan, forecasts: Mapping[Target, Forecast]) -> list[Choice]:
         """Put *choices* in the strategy's order, saying why each stands there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from decimal import Decimal, InvalidOperation
 from json import dumps, loads
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,14 @@ class Seen(NamedTuple):
 
     told: dict[str, Any]
     seen_at: float
+
+    @property
+    def discount(self) -> Decimal:
+        """What the wallet took off its prices, as a part of one; 0 if it said nothing sensible."""
+        with suppress(InvalidOperation, TypeError, ValueError):
+            found = Decimal(self.told.get("discount") or 0)
+            return found if 0 < found < 1 else Decimal(0)
+        return Decimal(0)
 
 
 class Lastly:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from json import dumps, loads
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from mini_llm.wallet.service import Service
 FILE = "wallet-models.json"
 LIMIT = 8 << 20
 MOST = 20_000
+NO_DISCOUNT = Decimal(0)
 _NAME = re.compile(r"[!-~]{1,256}")
 _ETAG = re.compile(r'(?:W/)?"[!#-~]{0,200}"')
 
@@ -41,9 +43,9 @@ class Offers(NamedTuple):
     seen_at: float
     models: tuple[Offer, ...]
 
-    def prices(self) -> dict[str, Price]:
-        """Return the prices by the names that the catalogue uses."""
-        return {f"{WALLET}/{model.id}": model.price for model in self.models if model.price is not None}
+    def prices(self, without: Decimal = NO_DISCOUNT) -> dict[str, Price]:
+        """Return the prices by the names that the catalogue uses; *without* the discount they have in them, if told."""
+        return {f"{WALLET}/{model.id}": _before(model.price, without) for model in self.models if model.price}
 
     @property
     def first(self) -> str:
@@ -105,6 +107,13 @@ def _price(told: object) -> Price | None:
     price = Price(money(told.get("input")), money(told.get("output")), money(told.get("cache_read")))
     known = [part for part in price[:3] if part is not None]
     return price if known and min(known) >= 0 else None
+
+
+def _before(price: Price, discount: Decimal) -> Price:
+    if not 0 < discount < 1:
+        return price
+    asked, answered, cached = (None if part is None else int(part / (1 - discount)) for part in price[:3])
+    return Price(asked, answered, cached)
 
 
 def _written(offers: Offers) -> dict[str, Any]:
