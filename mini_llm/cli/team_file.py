@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -136,6 +135,8 @@ def address(known: Flags) -> str:
 def run(known: Flags, ask: Callable[[Store], Awaitable[T]]) -> T:
     """Open the file, and return what *ask* gets from it."""
     check_made(known)
+    import asyncio  # 20 ms that help and completions do not need
+
     from mini_llm.team.state import SECRET_FILE, STORE_FILE
     from mini_llm.team.store import Store
     from mini_llm.team.tokens import Tokens, read_secret
