@@ -13,7 +13,7 @@ import orjson
 
 from mini_llm.ledger.windows import FOREVER, window_at
 from mini_llm.team import people
-from mini_llm.team.errors import ForbiddenError, InvalidError
+from mini_llm.team.errors import ForbiddenError, InvalidError, MissingError
 from mini_llm.team.journal import LARGEST
 from mini_llm.team.rights import Allowance
 from mini_llm.team.roles import Actor
@@ -22,7 +22,11 @@ from mini_llm.team.store import Db
 OF = "SELECT nanos, period FROM budget WHERE team = ? AND scope = ?"
 PUT = """
 INSERT INTO budget (scope, team, period, nanos) VALUES (?, ?, ?, ?)
-ON CONFLICT (scope) DO UPDATE SET period = excluded.period, nanos = excluded.nanos WHERE team = excluded.team
+ON CONFLICT (scope) DO UPDATE SET period = excluded.period, nanos = excluded.nanos
+"""
+OURS = """
+SELECT ?1 = ?2 OR EXISTS (SELECT 1 FROM member WHERE team = ?1 AND id = ?2)
+       OR EXISTS (SELECT 1 FROM api_key WHERE team = ?1 AND id = ?2)
 """
 TAKE_AWAY = "DELETE FROM budget WHERE team = ? AND scope = ?"
 BINDING = "SELECT scope, nanos, period FROM budget WHERE team = ?1 AND scope IN (?1, ?2, ?3)"
@@ -83,7 +87,7 @@ def set(db: Db, by: Actor, scope: str, allowance: Allowance | None, now: float) 
 
 
 def put(db: Db, team: str, scope: str, allowance: Allowance | None, now: float) -> None:
-    """Write a budget. Whoever calls has asked whether it may be."""
+    """Write a budget of the team, or of one of its members or keys. Whoever calls has asked whether it may be."""
     if allowance is None:
         db.execute(TAKE_AWAY, (team, scope))
         return
@@ -91,6 +95,8 @@ def put(db: Db, team: str, scope: str, allowance: Allowance | None, now: float) 
         raise InvalidError("a budget is an amount, and not below zero")
     if allowance.period not in ("daily", "weekly", "monthly", "total"):
         raise InvalidError("a budget is daily, weekly, monthly or total")
+    if not db.row(OURS, (team, scope))[0]:
+        raise MissingError("there is nobody in this team to have that budget")
     db.execute(PUT, (scope, team, allowance.period, allowance.nanos))
     _open(db, team, scope, allowance, now)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mini_llm.team import entered, ids, journal, teams
+from mini_llm.team import accounts, entered, ids, journal, teams
 from mini_llm.team.errors import ConflictError, ForbiddenError, InvalidError, MissingError
 from mini_llm.team.rights import Allowance, read_models, written_models
 from mini_llm.team.roles import RANK, Actor, Member, Operator, Role
@@ -48,15 +48,14 @@ def join(db: Db, team: str, account: str, role: Role, now: float) -> Member:
     if there is not None:
         return there
     found = teams.find(db, team)
-    if found is None:
-        raise MissingError("there is no such team")
+    if found is None or accounts.find(db, account) is None:
+        raise MissingError("there is no such team, or no such account")
     first = db.row(EVER, (account,)) is None
     db.execute(ADD_MEMBER, (ids.new("mem"), team, account, role, None, now))
     if first and found.terms.grant:
         journal.grant(db, team, found.terms.grant, account, now)
     joined = membership(db, account, team)
-    if joined is None:
-        raise MissingError("there is no such account")
+    assert joined is not None
     return joined
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import orjson
 
 from mini_llm.ledger.entries import Period
+from mini_llm.team import entered
 
 SCOPES = frozenset({"inference", "usage"})
 # How many windows of the first period may touch one of the second; where a pair is missing, one does.
@@ -112,7 +113,7 @@ def _most(period: Period, parent: Allowance) -> int | None:
 
 def written_models(models: tuple[str, ...] | None) -> str | None:
     """Return a list of models as the file keeps it."""
-    return None if models is None else orjson.dumps(models).decode()
+    return None if models is None else orjson.dumps([entered.storable(model) for model in models]).decode()
 
 
 def read_models(text: str | None) -> tuple[str, ...] | None:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from mini_llm.ledger.windows import window_at, zone_named
-from mini_llm.team import budgets, checking, credits, journal
+from mini_llm.team import budgets, checking, credits, journal, keys
 from mini_llm.team.credits import Ask, Charge, Held, Refused
 from mini_llm.team.people import Operator
-from mini_llm.team.rights import Allowance
+from mini_llm.team.rights import Allowance, Rights
 from mini_llm.team.store import Db
 from tests.team.founding import NOON, founded, newcomer, opened, written
 
@@ -45,6 +45,7 @@ class Wallet(RuleBasedStateMachine):
         other = newcomer(self.stores[0], office.team.id, "member", "other@acme.example")  # brings a grant, too
         self.team = office.team.id
         self.members = (office.owner.id, other.id)
+        self.keys = (office.key.id, keys.mint(self.stores[0], other, "other", Rights(), other, NOON)[0].id)
         self.balance = 40 * UNIT
         self.limits: dict[str, Allowance] = {}
         self.open: dict[str, Open] = {}
@@ -69,7 +70,7 @@ class Wallet(RuleBasedStateMachine):
         self.count += 1
         estimate = nanos // 2
         member = self.members[who]
-        ask = Ask(self.team, member, f"key-{who}", f"r{self.count}", nanos, lasts, least=least, estimate=estimate)
+        ask = Ask(self.team, member, self.keys[who], f"r{self.count}", nanos, lasts, least=least, estimate=estimate)
         outcome = written(self.stores[store], lambda db: credits.reserve(db, ask, self.now))
         left = [self.available(), *(self.left(scope) for scope in self.scopes(member, ask.key))]
         wanted, needed = less(nanos), less(min(nanos, least if least is not None else nanos))
@@ -138,7 +139,7 @@ class Wallet(RuleBasedStateMachine):
 
     @rule(scope=st.integers(0, 3), nanos=st.none() | AMOUNTS, period=st.sampled_from(PERIODS))
     def edit_limit(self, scope: int, nanos: int | None, period: Any) -> None:
-        name = (self.team, *self.members, "key-1")[scope]
+        name = (self.team, *self.members, self.keys[1])[scope]
         allowance = None if nanos is None else Allowance(nanos, period)
         written(self.stores[0], lambda db: budgets.put(db, self.team, name, allowance, self.now))
         self.limits.pop(name, None)

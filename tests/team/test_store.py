@@ -89,6 +89,15 @@ def test_what_sqlite_refuses_is_told_as_a_store_error(tmp_path: Path) -> None:
     with_store(tmp_path, story)
 
 
+def test_half_a_character_is_told_as_no_text(tmp_path: Path) -> None:
+    async def story(store: Store) -> None:
+        for ask in (store.read, store.write):
+            with pytest.raises(InvalidError, match="is no text"):
+                await ask(lambda db: teams.find(db, "\udce9"))
+
+    with_store(tmp_path, story)
+
+
 @pytest.mark.parametrize("table", ["transfer", "charge", "audit"])
 def test_rows_that_account_for_something_are_never_changed(table: str, tmp_path: Path) -> None:
     db = open_writer(tmp_path / "team.db", TOKENS, Sign(tmp_path / "team.db"), "process", 5000)

@@ -13,7 +13,7 @@ import apsw
 
 from mini_llm.ledger.owners import Owner, dead
 from mini_llm.ledger.sqlite.places import shared_by_network
-from mini_llm.team.errors import StoreError
+from mini_llm.team.errors import InvalidError, StoreError
 from mini_llm.team.store import schema
 from mini_llm.team.tokens import Tokens
 
@@ -123,6 +123,8 @@ def told(file: Path, what: str) -> Iterator[None]:
         raise StoreError(f"{file} can't be {what}: another program holds it", hint="close that program") from error
     except apsw.InterruptError as error:
         raise StoreError(f"{file} can't be {what}: it took too long", hint="ask for a shorter time") from error
+    except UnicodeEncodeError as error:
+        raise InvalidError("what was sent is no text") from error
     except (apsw.Error, OSError) as error:
         raise StoreError(f"{file} can't be {what}: {error}") from error
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from mini_llm.errors import MiniLLMError
 from mini_llm.team.errors import StoreError
 from mini_llm.team.store.opening import Db, told
 
@@ -150,11 +151,13 @@ class Writer:
 
     def _plain(self, error: Exception) -> Exception:
         """Return *error* as one that other rooms know."""
-        if not isinstance(error, apsw.Error):
+        if not isinstance(error, apsw.Error | UnicodeEncodeError):
             return error
-        refused = StoreError(f"{self._file} refuses that: {error}")
-        refused.__cause__ = error
-        return refused
+        try:
+            with told(self._file, "written"):
+                raise error
+        except MiniLLMError as plain:
+            return plain
 
     def _tidy(self) -> None:
         """Fold the log into the file when it has grown, after everybody has their answer."""
