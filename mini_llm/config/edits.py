@@ -185,8 +185,8 @@ def _join(head: str, tail: str) -> str:
 
 def _style(text: str, root: Node) -> Style:
     found = _LINE_END.search(text)
-    first = next(iter((root.members or {}).values()), None)
-    indent = _margin(text, first.start) if first and _first_on_line(text, first.start) else ""
+    first = next((start for start, _ in _children(root)), None)
+    indent = _margin(text, first) if first is not None and _first_on_line(text, first) else ""
     return Style(found.group() if found else "\n", indent or "  ")
 
 

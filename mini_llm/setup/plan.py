@@ -53,7 +53,7 @@ def undone(text: str, written: Written) -> Undone:
         else:
             text = formats.put(form, text, piece.path, piece.before)
     for path in written.made:
-        if not tree.get(form.parse(text), path):
+        if tree.get(form.parse(text), path) in ({}, [], None):
             text = formats.remove(form, text, path)
     return Undone(text, tuple(left))
 

@@ -18,6 +18,9 @@ CALLED = ("name", "model_id")  # what the items of a tool's list are called by
 class _Absent:
     """Nothing stands there; None is a value."""
 
+    def __bool__(self) -> bool:
+        return False
+
     def __repr__(self) -> str:
         return "ABSENT"
 
@@ -65,7 +68,7 @@ def put(tree: Any, path: Path, value: Any) -> Any:
         if not isinstance(members, Mapping):
             raise ShapeError(f"there is no object to put {step} in")
         return {**members, step: put(members.get(step, ABSENT), below, value)}
-    items = [] if tree is ABSENT or tree is None else tree
+    items = tree or []
     if not isinstance(items, list):
         raise ShapeError(f"there is no list to put {name} in")
     at = place(items, name)
@@ -87,6 +90,14 @@ def remove(tree: Any, path: Path) -> Any:
     else:
         del members[key]
     return list(members.values()) if name else members
+
+
+def bare(tree: Any) -> Any:
+    """Return a tree without the objects and lists that hold nothing: some formats can't tell them from nothing."""
+    if isinstance(tree, Mapping):
+        members = {key: bare(below) for key, below in tree.items()}
+        return {key: below for key, below in members.items() if below is not ABSENT} or ABSENT
+    return tree or ABSENT if isinstance(tree, list) else tree
 
 
 def told(path: Path) -> str:

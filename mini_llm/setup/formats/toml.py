@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from contextlib import suppress
 from typing import Any
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from mini_llm.setup import tree
 from mini_llm.setup.formats import Fault
 from mini_llm.setup.tree import Path
 
@@ -27,13 +29,30 @@ def parse(text: str) -> Any:
 
 
 def put(text: str, path: Path, value: Any) -> str:
-    """Set one value; tables on the way are made."""
+    """Set one value. A table that is new goes to the end, where it can't get between what belongs together."""
+    if isinstance(value, dict) and tree.get(parse(text), path) is tree.ABSENT:
+        with suppress(Fault):
+            added = _appended(text, path, value)
+            if parse(added) == tree.put(parse(text), path, value):
+                return added
     return _changed(text, path, lambda table: table.__setitem__(path[-1], value))
 
 
 def remove(text: str, path: Path) -> str:
     """Take one value out."""
     return _changed(text, path, lambda table: table.pop(path[-1], None))
+
+
+def _appended(text: str, path: Path, value: Any) -> str:
+    table: Any = tomlkit.item(value)
+    for step in reversed(path[1:]):
+        table, inner = tomlkit.table(is_super_table=True), table
+        table[step] = inner
+    document = tomlkit.document()
+    document[path[0]] = table
+    newline = "\r\n" if "\r\n" in text else "\n"
+    apart = newline if text.endswith("\n") else newline * 2
+    return text + (apart if text.removeprefix(BOM) else "") + _BARE.sub(newline, tomlkit.dumps(document))
 
 
 def _changed(text: str, path: Path, change: Any) -> str:

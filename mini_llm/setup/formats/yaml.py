@@ -206,4 +206,9 @@ class _Lines:
             if line[0] not in " \t" and not re.match(r"-\s", line):
                 break
             first, end = first or here, here + 1
-        return (first, end) if first else (at + 1, at + 1)
+        if not first:
+            return at + 1, at + 1
+        deeper = re.compile(rf"{self.margin(first)}[ \t]+#")  # what is said inside the last item stays there
+        while end < len(self.of) and deeper.match(self.of[end]):
+            end += 1
+        return first, end
