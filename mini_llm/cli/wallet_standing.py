@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from mini_llm.cli import output
 from mini_llm.errors import AuthError, CredentialError, MiniLLMError, UpstreamError
 from mini_llm.providers import WALLET
 
@@ -155,7 +156,8 @@ def _standing(wallet: dict[str, Any]) -> str:
         parts.append(f"credits {dollars(credits['balance_nanos'])}{low}")
     if usage.get("today_nanos") is not None:
         count = usage.get("requests_today")
-        parts.append(f"today {dollars(usage['today_nanos'])}" + (f" in {count:,} requests" if count else ""))
+        asked = f" in {output.count(count, 'request')}" if count else ""
+        parts.append(f"today {dollars(usage['today_nanos'])}{asked}")
     if budget.get("limit_nanos") is not None:
         spent, limit = dollars(budget.get("spent_nanos")), dollars(budget["limit_nanos"])
         parts.append(f"budget {spent} of {limit} a {budget['period'] or 'period'}")

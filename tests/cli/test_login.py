@@ -308,7 +308,7 @@ def test_a_service_without_a_list_of_models_still_signs_in(home: Path, server: S
     server.scripts["/v1/models"] = answer(b"", status=500)
     assert login(home, server).code == 0
     assert "default" not in config(home)
-    server.scripts["/v1/models"] = told({"data": [{"id": "embed-1", "pricing": {"input": "1"}}, *MODELS["data"]]})  # type: ignore[misc]
+    server.scripts["/v1/models"] = told({"data": [{"id": "embed-1", "pricing": {"input": "1"}}, *MODELS["data"]]})
     assert login(home, server).code == 0
     assert config(home)["default"] == "passy/llama-70b"
 
