@@ -222,8 +222,8 @@ CREATE TABLE charge (
   paid INTEGER NOT NULL,
   UNIQUE (team, request, attempt, correction)
 ) STRICT;
-CREATE INDEX charge_time ON charge (team, time);
-CREATE INDEX charge_member ON charge (member, time);
+CREATE INDEX charge_team ON charge (team);
+CREATE INDEX charge_member ON charge (member);
 CREATE TRIGGER charge_stays BEFORE DELETE ON charge BEGIN SELECT raise(ABORT, 'charges are never deleted'); END;
 CREATE TRIGGER charge_holds BEFORE UPDATE ON charge BEGIN SELECT raise(ABORT, 'charges are never changed'); END;
 CREATE TABLE daily (
