@@ -132,7 +132,7 @@ class Login:
         endpoints = await self._discover(service)
         end = self._world.now() + (self._wanted.timeout or float("inf"))
         while True:
-            grant = await device.begin(service, endpoints, device=socket.gethostname())
+            grant = await self._granted(service, endpoints)
             hindrance = self._hindrance()
             enter = self._world.enter.there and not hindrance
             self._screen.offer(endpoints.issuer, grant, hindrance=hindrance, enter=enter)
@@ -146,6 +146,11 @@ class Login:
                 continue
             await self._finish(service, endpoints, tokens, by_device=True)
             return
+
+    async def _granted(self, service: Service, endpoints: Endpoints) -> Grant:
+        grant = await device.begin(service, endpoints, device=socket.gethostname())
+        self._flags.credentials().hide(grant.device_code)  # a service may quote it back at us
+        return grant
 
     async def _wait(self, service: Service, endpoints: Endpoints, grant: Grant, end: float, *, opens: bool) -> Tokens:
         """Poll, and meanwhile show that time passes and open a browser when Enter asks for it."""
@@ -183,7 +188,7 @@ class Login:
     async def _begin(self, service: Service) -> None:
         """Ask for a code, keep what it takes to go on, and end."""
         endpoints = await self._discover(service)
-        grant = await device.begin(service, endpoints, device=socket.gethostname())
+        grant = await self._granted(service, endpoints)
         stored = self._flags.credentials().store(
             BEGUN,
             grant.device_code,
@@ -242,6 +247,8 @@ class Login:
 
     async def _finish(self, service: Service, endpoints: Endpoints, tokens: Tokens, *, by_device: bool) -> None:
         """See whose key it is, and only then put it in the place of what was there."""
+        for secret in (tokens.access, tokens.refresh):
+            self._flags.credentials().hide(secret)
         try:
             account = await joining.verify(service, endpoints, tokens, sleep=self._world.sleep)
         except MiniLLMError:

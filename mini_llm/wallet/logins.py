@@ -78,7 +78,7 @@ class Logins:
         """Return every login by its name. Raises ConfigError if the file is damaged."""
         told = self._read().get("logins", {})
         try:
-            return {name: Login(**{**entry, "name": name}) for name, entry in told.items()}
+            return {name: Login(**{**_known(entry), "name": name}) for name, entry in told.items()}
         except (TypeError, AttributeError):
             raise self._damaged() from None
 
@@ -139,6 +139,11 @@ class Logins:
 
     def _damaged(self) -> ConfigError:
         return ConfigError(f"{self.file} is damaged", hint="move it away, then run `mini-llm login`")
+
+
+def _known(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what this version knows of an entry: a newer one may have written more."""
+    return {one.name: entry[one.name] for one in fields(Login) if one.name in entry}
 
 
 def name_of(issuer: str, account: str) -> str:

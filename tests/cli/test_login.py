@@ -227,6 +227,13 @@ def test_an_end_without_a_key_says_why(home: Path, server: Served, script: bytes
     assert not (home / "config.json").exists()
 
 
+def test_a_secret_that_a_service_quotes_back_is_not_shown(home: Path, server: Served) -> None:
+    server.scripts["/oauth/token"] = refusal("invalid_client", error_description=f"who is {DEVICE_CODE}?")
+    result = login(home, server)
+    assert (result.code, DEVICE_CODE in result.err) == (4, False)
+    assert "ended the login: who is [redacted]" in result.err
+
+
 def test_a_service_that_is_not_there_is_named_with_the_proxies_in_sight(home: Path) -> None:
     url = f"http://127.0.0.1:{closed_port()}"
     result = inside(home, "login", "--url", url, environ={"HTTPS_PROXY": "http://u:secret@proxy.example:1"})
