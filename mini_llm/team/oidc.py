@@ -36,10 +36,17 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class CompanyError(MiniLLMError):
-    """The company's sign-in did not work; `message` says for the log why, which is not for the visitor."""
+    """The company's sign-in did not work. `why` is for the log, not for the visitor."""
 
     status = 502
     code = "company_sign_in"
+
+    def __init__(self, why: str) -> None:
+        super().__init__("nobody was signed in", hint="begin again; if that does not help, tell an admin")
+        self.why = why
+
+    def __str__(self) -> str:
+        return self.why
 
 
 class Client(NamedTuple):
@@ -113,7 +120,7 @@ class OpenID:
         """Return who came back, and where they wanted to go. *carried* is the browser's state, *told* the query."""
         begun = self._begun.pop(carried, None)
         if begun is None or begun.until < self._now() or told.get("state") != carried:
-            raise CompanyError("no such sign-in is under way", hint="begin again")
+            raise CompanyError("no such sign-in is under way")
         if told.get("iss", self.client.issuer) != self.client.issuer:  # RFC 9207
             raise CompanyError("another issuer answered")
         if "error" in told or not told.get("code"):

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from html import unescape
 from pathlib import Path
@@ -109,6 +109,7 @@ class House:
     admin: Member
     member: Member
     other: Member
+    browsers: list[Browser] = field(default_factory=list)
 
     def write(self, work: Callable[[Db], T]) -> T:
         """Run *work* in the server's own file."""
@@ -117,9 +118,10 @@ class House:
     def browser(self, who: Member | None = None) -> Browser:
         """Return a browser, in which *who* is signed in."""
         browser = Browser(self.url)
+        self.browsers.append(browser)
         if who is not None:
             token = self.write(lambda db: sessions.begin(db, who.account, who.team, self.clock.now, agent="Test/1"))
-            browser.client.cookies.set(self.cookie("session"), token)
+            browser.client.cookies.set(self.cookie("session"), token, domain="127.0.0.1", path="/")
         return browser
 
     def cookie(self, name: str) -> str:
@@ -166,6 +168,8 @@ def house(
     try:
         yield begun[0][0]
     finally:
+        for browser in begun[0][0].browsers:
+            browser.client.close()
         for _ in range(2):  # the second one does not wait
             with suppress(RuntimeError):
                 begun[0][0].loop.call_soon_threadsafe(begun[0][1].stop)

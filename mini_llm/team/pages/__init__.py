@@ -16,7 +16,7 @@ from mini_llm.team.pages import (
     signing,
     spending,
 )
-from mini_llm.team.pages.answers import LASTING, Answer
+from mini_llm.team.pages.answers import LASTING, Answer, go
 from mini_llm.team.pages.site import Page, Site
 from mini_llm.team.pages.visit import Visit
 from mini_llm.team.state import Team
@@ -34,7 +34,7 @@ def rooms(team: Team, *, limits: Limits | None = None) -> Mapping[str, Mapping[s
 
 async def _home(visit: Visit) -> Answer:
     """Lead to the first page."""
-    return Answer(303, b"", (("location", "/dashboard"),))
+    return go("/dashboard")
 
 
 def _static(name: str) -> Page:

@@ -15,7 +15,7 @@ MOST_FIELDS = 60
 LONGEST = 2000
 MOST_DOLLARS = 1_000_000
 NANOS = 10**9
-_MONEY = re.compile(r"\$?\s*\d{1,7}(?:\.\d{1,9})?")
+_MONEY = re.compile(r"\$?\s*[0-9]{1,7}(?:\.[0-9]{1,9})?")
 _EMAIL = re.compile(r"[^\s@<>\"'(),;:\\]{1,64}@[^\s@<>\"'(),;:\\]{1,189}")
 _HIDDEN = frozenset({"password", "current", "again", "csrf"})
 
@@ -49,7 +49,7 @@ class Form:
         if not value and needed:
             self.wrong(name, needed)
         elif len(value) > most:
-            self.wrong(name, f"at most {most} characters")
+            self.wrong(name, f"use at most {most} characters")
         elif not value.isprintable():
             self.wrong(name, "it has characters that can't be shown")
         else:
@@ -79,10 +79,10 @@ class Form:
 
     def names(self, name: str, *, most: int = 50) -> tuple[str, ...]:
         """Return names separated by commas or blanks, each once."""
-        value = self.text(name, most=LONGEST)
-        found = tuple(dict.fromkeys(part for part in re.split(r"[,\s]+", value) if part))
+        self._fields[name] = " ".join(self._fields.get(name, "").split())
+        found = tuple(dict.fromkeys(part for part in re.split(r"[, ]+", self.text(name, most=LONGEST)) if part))
         if len(found) > most:
-            self.wrong(name, f"at most {most} names")
+            self.wrong(name, f"name at most {most}")
         return found
 
     def money(self, name: str, *, needed: str = "") -> int | None:
@@ -97,7 +97,7 @@ class Form:
         except InvalidOperation:
             amount = None
         if amount is None or amount > MOST_DOLLARS:
-            self.wrong(name, f"an amount as 25 or 2.50, at most {MOST_DOLLARS}")
+            self.wrong(name, f"enter an amount such as 25 or 2.50, at most {MOST_DOLLARS:,}")
             return None
         return int(amount * NANOS)
 

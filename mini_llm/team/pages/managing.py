@@ -17,6 +17,7 @@ from mini_llm.team.roles import RANK, Member, Role
 from mini_llm.team.store import Db
 
 ROLES: tuple[tuple[Role, str], ...] = (("member", "Member"), ("admin", "Admin"), ("owner", "Owner"))
+KINDS: Mapping[str, str] = {"inv": "An invitation", "grant": "A device", "mem": "A former member", "key": "A key"}
 SECONDS_A_DAY = 86400
 ROWS = 50
 
@@ -145,7 +146,7 @@ async def audited(visit: Visit) -> Answer:
             row.time,
             names.get(row.who, row.who),
             ACTS.get(row.what, row.what),
-            names.get(row.about, row.about),
+            _about(row.about, names),
             _told(row.detail),
             row.address,
         )
@@ -218,6 +219,11 @@ def _role(visit: Visit) -> Role:
 
 def _roles_of(me: Member) -> tuple[tuple[Role, str], ...]:
     return tuple((role, name) for role, name in ROLES if RANK[role] <= RANK[me.role])
+
+
+def _about(about: str, names: Mapping[str, str]) -> str:
+    """Return what an act was about, in words where it is an id of something that has no name."""
+    return names.get(about) or KINDS.get(about.partition("_")[0], about)
 
 
 def _told(detail: Mapping[str, str]) -> str:

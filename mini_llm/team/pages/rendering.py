@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from mini_llm.team.pages.words import sentence
 
 if TYPE_CHECKING:  # loaded where pages are served, not where they are named
     from jinja2 import Environment
@@ -17,6 +19,7 @@ HERE = Path(__file__).parent
 STATIC: Mapping[str, str] = {"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 NANOS = 10**9
 CENT = NANOS // 100
+NEAR_DOLLAR = NANOS - 50_000  # from here on four digits would round to one
 # What turns, hides or ends a line without being seen: a name could look like another one.
 _UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
@@ -42,12 +45,13 @@ def money(nanos: int | None) -> str:
     if nanos is None:
         return "unknown"
     sign, nanos = ("−" if nanos < 0 else ""), abs(nanos)
-    if nanos >= NANOS or nanos % CENT == 0:
+    if nanos >= NEAR_DOLLAR or nanos % CENT == 0:
         cents = (nanos + CENT // 2) // CENT
         return f"{sign}${cents // 100:,}.{cents % 100:02}"
-    fine = f"{nanos // NANOS}.{nanos % NANOS:09}"
-    digits = max(4, re.search(r"[1-9]", fine).start())  # type: ignore[union-attr]  # it is not zero
-    return f"{sign}${fine[: digits + 2].rstrip('0')}"
+    places = min(9, max(4, 11 - len(str(nanos))))  # four, or two digits that are not zero
+    unit = 10 ** (9 - places)
+    fine = (nanos + unit // 2) // unit
+    return f"{sign}$0.{fine:0{places}}"
 
 
 def signed(nanos: int) -> str:
@@ -84,13 +88,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=seen,
     )
-    environment.filters |= {
+    filters: dict[str, Callable[..., str]] = {
         "money": money,
         "moment": moment,
         "iso": iso,
         "count": lambda number: f"{number:,}",
         "signed": signed,
+        "sentence": sentence,
     }
+    environment.filters |= filters
     environment.globals |= {"static": address_of}
     return environment
 

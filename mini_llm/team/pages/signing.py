@@ -69,7 +69,7 @@ async def back_from_company(visit: Visit) -> Answer:
     visit.site.limits.take("company_here", network_of(visit.address))
     company, state = _company(visit), visit.cookie(STATE)
     if not state or not hmac.compare_digest(state.encode(), visit.query.get("state", "").encode()):
-        raise CompanyError("no such sign-in is under way in this browser", hint="begin again")
+        raise CompanyError("no such sign-in is under way in this browser")
     identity, place = await company.finish(state, visit.query)
     token = visit.cookie(arriving.INVITE)
     account, joined = await visit.write(lambda db: _known(db, identity, token, visit))

@@ -70,7 +70,7 @@ class Site:
             return await page.answer(visit), "ok"
         except MiniLLMError as error:
             if error.status >= 500:
-                _log.warning("%s: %s", visit.request.path, error.message)
+                _log.warning("%s: %s", visit.request.path, error)
             return visit.problem(error), error.code
 
 
