@@ -45,6 +45,9 @@ _mini_llm() {
         ' chat:-m' | ' chat:--model') kind='models' ;;
         ' chat:-s' | ' chat:--system') kind='text' ;;
         ' chat:-a' | ' chat:--attach') kind='files' ;;
+        ' chat:--cid') kind='text' ;;
+        ' chat:-t' | ' chat:--template') kind='text' ;;
+        ' chat:-p' | ' chat:--param') kind='text' ;;
         ' chat:--schema') kind='files' ;;
         ' chat:-o' | ' chat:--option') kind='text' ;;
         ' chat:--timeout') kind='text' ;;
@@ -297,7 +300,7 @@ _mini_llm() {
             ;;
         ' chat')
             kind='words '
-            [[ $now == -* ]] && kind='words -m --model -s --system -a --attach --schema -o --option --json --no-stream --raw --render --reasoning --dry-run --timeout --no-stdin --config --profile --quiet --verbose --no-color --help'
+            [[ $now == -* ]] && kind='words -m --model -s --system -a --attach -i --interactive -c --continue --cid -t --template -p --param --schema -o --option --json --no-stream --raw --render --reasoning --dry-run --timeout --no-stdin --config --profile --quiet --verbose --no-color --help'
             ;;
         ' login')
             kind='words '

@@ -3,7 +3,7 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     $pages = @{
         '' = @('words chat login logout models providers alias explain run setup env start stop restart logs auth status usage budget history team config completions', 'words --version --config --profile --quiet --verbose --no-color --help')
-        ' chat' = @('words ', 'words -m --model -s --system -a --attach --schema -o --option --json --no-stream --raw --render --reasoning --dry-run --timeout --no-stdin --config --profile --quiet --verbose --no-color --help')
+        ' chat' = @('words ', 'words -m --model -s --system -a --attach -i --interactive -c --continue --cid -t --template -p --param --schema -o --option --json --no-stream --raw --render --reasoning --dry-run --timeout --no-stdin --config --profile --quiet --verbose --no-color --help')
         ' login' = @('words ', 'words --url --no-browser --with-token --json --no-wait --resume --qr --timeout --insecure-storage --require-keyring --config --profile --quiet --verbose --no-color --help')
         ' logout' = @('words ', 'words --local --all --config --profile --quiet --verbose --no-color --help')
         ' models' = @('words update', 'words -q --query --provider --all --sort --json --config --profile --quiet --verbose --no-color --help')
@@ -85,6 +85,11 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' chat:--system' = 'text'
         ' chat:-a' = 'files'
         ' chat:--attach' = 'files'
+        ' chat:--cid' = 'text'
+        ' chat:-t' = 'text'
+        ' chat:--template' = 'text'
+        ' chat:-p' = 'text'
+        ' chat:--param' = 'text'
         ' chat:--schema' = 'files'
         ' chat:-o' = 'text'
         ' chat:--option' = 'text'

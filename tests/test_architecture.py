@@ -39,10 +39,13 @@ DOORS = {
     "httpx": ("wallet", "catalogue", "team/oidc"),
     "joserfc": ("team/oidc",),  # of authlib: its tokens
     "jinja2": ("team/pages",),
+    "jsonschema": ("shape",),
     "keyring": ("credentials",),
     "opentelemetry": ("gateway/otel",),
     "orjson": ("",),  # JSON is everywhere
     "platformdirs": ("config",),
+    "prompt_toolkit": ("cli/lines",),
+    "referencing": ("shape",),
     "rich": ("cli",),
     "segno": ("cli/login_screen",),
     "tomlkit": ("config", "providers", "setup"),

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mini_llm import pricing
 from mini_llm.cli import output
-from mini_llm.client.answers import Answer
+from mini_llm.client.answers import Answer, AsyncStream
 from mini_llm.client.asking import Prompt
 from mini_llm.client.asynchronous import AsyncClient
-from mini_llm.errors import LedgerError
-from mini_llm.types import Delta
+from mini_llm.errors import LedgerError, MiniLLMError
+from mini_llm.types import Delta, Json
 
 if TYPE_CHECKING:
     from mini_llm.cli.flags import Flags
@@ -29,11 +29,18 @@ ENDINGS = {
 }
 
 
+class MisfitError(MiniLLMError):
+    """The answer is not of the form that was asked for."""
+
+    code = "answer_does_not_fit"
+
+
 class Question(NamedTuple):
-    """What goes to the client: the prompt, and the options beside it."""
+    """What goes to the client: the prompt, and the options beside it. `strict`: the answer has to fit its schema."""
 
     prompt: Prompt
     options: dict[str, Any]
+    strict: bool = False
 
 
 class Sink(Protocol):
@@ -67,6 +74,7 @@ class Screen:
     """Where one answer goes."""
 
     def __init__(self, flags: Flags, sink: Sink, *, as_json: bool, reasoning: bool) -> None:
+        self.beside: dict[str, Any] = {}  # goes into the JSON, too
         self._flags = flags
         self._sink = sink
         self._as_json = as_json
@@ -96,7 +104,7 @@ class Screen:
             self._think(answer.reasoning)
             self._stop_thinking()
         if self._as_json:
-            output.json(answer.to_dict())
+            output.json({**answer.to_dict(), **self.beside})
         else:
             self._sink.feed(answer.text)
 
@@ -152,7 +160,14 @@ async def _run(runtime: Runtime, question: Question, screen: Screen, *, stream: 
 
 
 async def _streamed(client: AsyncClient, question: Question, screen: Screen) -> None:
-    async with client.stream(question.prompt, **question.options) as stream:
+    stream = client.stream(question.prompt, **question.options)
+    await follow(stream, screen)
+    _check(question, stream.answer)
+
+
+async def follow(stream: AsyncStream, screen: Screen) -> None:
+    """Show an answer as it comes, and what it cost when it has ended."""
+    async with stream:
         try:
             async for delta in stream:
                 screen.show(delta)
@@ -167,6 +182,20 @@ async def _at_once(client: AsyncClient, question: Question, screen: Screen) -> N
     screen.whole(answer)
     screen.close()
     screen.tell(answer)
+    _check(question, answer)
+
+
+def _check(question: Question, answer: Answer) -> None:
+    if question.strict:
+        check_fit(answer, question.options["schema"])
+
+
+def check_fit(answer: Answer, schema: Json) -> None:
+    """Raise MisfitError if *answer* is not JSON that fits *schema*."""
+    from mini_llm import shape  # with what validates
+
+    if why := shape.misfit(answer.text, schema):
+        raise MisfitError(f"the answer does not fit the schema: {why}", hint="ask again, or ask another model: `-m`")
 
 
 async def _unless_reader_leaves(ask: Callable[..., Awaitable[None]], *args: Any) -> None:

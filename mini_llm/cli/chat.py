@@ -1,4 +1,4 @@
-"""`mini-llm chat`: one question, one answer."""
+"""`mini-llm chat`: one question, one answer; with `-i` as many as you like."""
 
 from __future__ import annotations
 
@@ -14,8 +14,40 @@ from mini_llm.errors import UsageError
 
 app = new_app()
 
+
+def _option(*names: str, help: str, metavar: str | None = None) -> Any:
+    return typer.Option(*names, metavar=metavar, show_default=False, help=help)
+
+
 Words = Annotated[list[str] | None, typer.Argument(metavar="[PROMPT]...", help="What to ask; - stands for stdin")]
 Many = list[str] | None
+Model = Annotated[str, _option("-m", "--model", metavar="MODEL", help="provider/model, model or alias")]
+System = Annotated[str, _option("-s", "--system", metavar="TEXT", help="Instructions for the model")]
+Attach = Annotated[
+    Many, _option("-a", "--attach", metavar="FILE|URL|-", help="Add text, image, PDF or audio; repeatable")
+]
+Schema = Annotated[
+    str,
+    _option(
+        "--schema", metavar="FILE|DSL", help='Answer as JSON that fits a schema file, or "name, age int, tags [str]"'
+    ),
+]
+Option = Annotated[
+    Many, _option("-o", "--option", metavar="KEY=VALUE", help="temperature, max_tokens, ...; repeatable")
+]
+Again = Annotated[bool, _option("-c", "--continue", help="Go on with the last conversation")]
+Cid = Annotated[str, _option("--cid", metavar="ID", help="Go on with this conversation; see `mini-llm history`")]
+Interactive = Annotated[bool, _option("-i", "--interactive", help="Talk, one question after the other")]
+Named = Annotated[str, _option("-t", "--template", metavar="NAME", help="A prompt from ~/.mini-llm/templates")]
+Param = Annotated[Many, _option("-p", "--param", metavar="KEY=VALUE", help="A $variable of the template; repeatable")]
+AsJson = Annotated[bool, _option("--json", help="Print the whole answer with usage, cost and route")]
+NoStream = Annotated[bool, _option("--no-stream", help="Wait for the whole answer")]
+Raw = Annotated[bool, _option("--raw", help="Print the text as it comes, also on a terminal")]
+Render = Annotated[bool, _option("--render", help="Render Markdown, also in a pipe")]
+Reasoning = Annotated[bool, _option("--reasoning", help="Show the model's thinking on stderr")]
+DryRun = Annotated[bool, _option("--dry-run", help="Show route and price; send nothing")]
+Timeout = Annotated[float, _option("--timeout", metavar="SECONDS", help="For the whole call, fallbacks included")]
+NoStdin = Annotated[bool, _option("--no-stdin", help="Leave stdin alone")]
 
 
 @app.command(
@@ -26,61 +58,60 @@ Many = list[str] | None
         'chat "What is in this picture?" -a photo.jpg',
         'chat "Invent a dog" --schema "name, age int, tricks [str]"',
         'chat "Be creative" -o temperature=1.2 -o max_tokens=200',
+        "chat -i -m smart     # a conversation; /help tells the commands",
+        'chat -c "And in winter?"',
     ),
 )
 def chat(
     ctx: typer.Context,
     words: Words = None,
-    model: Annotated[str, typer.Option("-m", "--model", metavar="MODEL", help="provider/model, model or alias")] = "",
-    system: Annotated[str, typer.Option("-s", "--system", metavar="TEXT", help="Instructions for the model")] = "",
-    attach: Annotated[
-        Many, typer.Option("-a", "--attach", metavar="FILE|URL|-", help="Add text, image, PDF or audio; repeatable")
-    ] = None,
-    schema: Annotated[
-        str, typer.Option(metavar="FILE|DSL", help='Answer as JSON: a JSON schema file, or "name, age int, tags [str]"')
-    ] = "",
-    option: Annotated[
-        Many, typer.Option("-o", "--option", metavar="KEY=VALUE", help="temperature, max_tokens, ...; repeatable")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the whole answer with usage, cost and route")] = False,
-    no_stream: Annotated[bool, typer.Option("--no-stream", help="Wait for the whole answer")] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="Print the text as it comes, also on a terminal")] = False,
-    render: Annotated[bool, typer.Option("--render", help="Render Markdown, also in a pipe")] = False,
-    reasoning: Annotated[bool, typer.Option("--reasoning", help="Show the model's thinking on stderr")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show route and price; send nothing")] = False,
-    timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", show_default=False, help="For the whole call, fallbacks included")
-    ] = 0.0,
-    no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Leave stdin alone")] = False,
+    model: Model = "",
+    system: System = "",
+    attach: Attach = None,
+    interactive: Interactive = False,
+    again: Again = False,
+    cid: Cid = "",
+    template: Named = "",
+    param: Param = None,
+    schema: Schema = "",
+    option: Option = None,
+    as_json: AsJson = False,
+    no_stream: NoStream = False,
+    raw: Raw = False,
+    render: Render = False,
+    reasoning: Reasoning = False,
+    dry_run: DryRun = False,
+    timeout: Timeout = 0.0,
+    no_stdin: NoStdin = False,
 ) -> None:
     """Ask a model. The prompt comes from the arguments, from stdin, or both (stdin first, as context)."""
-    from mini_llm.cli import answer  # with the event loop, once the prompt is sound
+    from mini_llm.cli import asking
 
+    known = flags(ctx)
+    shown = asking.Shown(
+        as_json, not (as_json or no_stream), raw or bool(schema), render, reasoning, interactive, dry_run
+    )
     if raw and render:
         raise UsageError("--raw and --render exclude each other")
-    known = flags(ctx)
-    runtime = known.runtime()
-    asked = prompt.read(words or (), attach or (), use_stdin=not no_stdin, fetch=_fetch(known), warn=known.say)
-    options = _options(option or [], model=model, system=system, timeout=timeout, schema=schema)
-    question = answer.Question(asked.text, {**options, "attachments": asked.parts})
-    if dry_run:
-        answer.plan(runtime, question, as_json=as_json, color=known.colour())
-        return
-    screen = answer.Screen.open(known, as_json=as_json, raw=raw or bool(schema), render=render, reasoning=reasoning)
-    answer.run(runtime, question, screen, stream=not (as_json or no_stream))
-
-
-def _options(pairs: list[str], *, schema: str, timeout: float, **named: str) -> dict[str, Any]:
-    """Return what goes with the prompt, only what was said."""
-    from mini_llm.cli import options
-
-    found: dict[str, Any] = {name: value for name, value in named.items() if value}
-    found.update(options.read(pairs))
-    if timeout:
-        found["timeout"] = options.seconds(timeout)
-    if schema:
-        found["schema"] = options.schema(schema)
-    return {**found, "caller": "chat"}
+    if param and not template:
+        raise UsageError("-p fills a template", hint="name one: `-t NAME`")
+    if interactive:
+        asking.check_terminal(shown)
+    known.runtime()
+    form = asking.template(known, template) if template else None
+    fetch = _fetch(known)
+    asked = prompt.read(
+        *(words or (), attach or ()),
+        use_stdin=not no_stdin,
+        fetch=fetch,
+        warn=known.say,
+        needed=not interactive and (form is None or form.wants_input),
+    )
+    wish = asking.Wish(model, system, schema, tuple(option or ()), timeout)
+    if form is not None:
+        asked, wish = asking.filled(form, param or (), asked, wish)
+    thread = asking.thread(known, cid, again=again)
+    asking.begin(known, asked, wish, thread, shown, fetch)
 
 
 def _fetch(known: Flags) -> Any:

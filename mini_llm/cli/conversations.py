@@ -5,17 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mini_llm.errors import MiniLLMError
+from mini_llm.errors import MiniLLMError, UsageError
+from mini_llm.types import Message, Opaque, Reasoning, Tool
 
 if TYPE_CHECKING:
     from mini_llm.cli.flags import Flags
     from mini_llm.history import Conversation, Hit, Kept
     from mini_llm.history.sqlite import Store
-    from mini_llm.types import Message
 
+CHAT = "chat"  # the name under which `chat` asks
+NOT_KEPT = "bytes: not kept]"  # as `history.packing` puts it where a file was
 TURN_ON = "turn it on: `mini-llm config set history true`"
+
+
+class Thread(NamedTuple):
+    """A conversation that goes on: its id ("": it is not kept), what was said, and the model that was asked."""
+
+    id: str
+    messages: tuple[Message, ...]
+    model: str
 
 
 class HistoryOffError(MiniLLMError):
@@ -42,6 +52,36 @@ def opened(known: Flags) -> Iterator[Store]:
         store.close()
 
 
+def begun(known: Flags) -> Thread:
+    """Return a new conversation."""
+    if not known.load().config.history:
+        return Thread("", (), "")
+    from mini_llm import history
+
+    return Thread(history.new_id(), (), "")
+
+
+def resumed(known: Flags, name: str) -> Thread:
+    """Return the conversation whose id begins with *name*, without one the last that was had with `chat`."""
+    if not known.load().config.history:
+        raise HistoryOffError("history is off: no conversation is kept that could go on", hint=TURN_ON)
+    with opened(known) as store:
+        found = store.find(name)[0] if name else store.last(CHAT)
+        turns = store.turns(found) if found else []
+    if not turns:
+        raise UsageError("there is no conversation to go on with", hint='begin one: `mini-llm chat "Hello"`')
+    last = turns[-1]
+    said = [*last.messages, *([last.answer] if last.answer is not None else [])]
+    return Thread(found, tuple(bare(message) for message in said), last.asked)
+
+
+def bare(message: Message) -> Message:
+    """Return *message* as it can be sent again, to any model: without what only its own would understand."""
+    if message.role != "assistant":
+        return message
+    return message._replace(parts=tuple(part for part in message.parts if not isinstance(part, Reasoning | Opaque)))
+
+
 def since_last_answer(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """Return what was said after the last answer in *messages*: what a turn adds to those before it."""
     last = next((place for place in reversed(range(len(messages))) if messages[place].role == "assistant"), -1)
@@ -50,8 +90,6 @@ def since_last_answer(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 def options_of(turn: Kept) -> dict[str, Any]:
     """Return what a client is told beside the messages, to ask the same as *turn* did."""
-    from mini_llm.types import Tool
-
     kept = dict(turn.settings)
     names = ("max_tokens", "temperature", "top_p", "seed", "stop")
     options: dict[str, Any] = {"model": turn.asked, **{name: kept[name] for name in names if name in kept}}

@@ -140,7 +140,7 @@ def replay(
 
     known = flags(ctx)
     turn = _turn(known, name)
-    if "bytes: not kept]" in str(turn.messages):
+    if conversations.NOT_KEPT in str(turn.messages):
         known.say("note: files are not kept; the model is told their names alone")
     options = {**conversations.options_of(turn), **({"model": model} if model else {}), "caller": "history"}
     screen = answer.Screen.open(known, as_json=as_json, raw=False, render=False, reasoning=False)

@@ -39,6 +39,12 @@ def seconds(value: float) -> float:
 
 def schema(told: str) -> Json:
     """Return the JSON schema that *told* names (a file), is (JSON), or describes (`name, age int, tags [str]`)."""
+    found = _read(told)
+    shape.check(found)
+    return found
+
+
+def _read(told: str) -> Json:
     if told.lstrip().startswith("{"):
         return _schema(told, "the schema")
     path = Path(told).expanduser()

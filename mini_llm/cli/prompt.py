@@ -30,12 +30,17 @@ def read(
     use_stdin: bool,
     fetch: Callable[[str], bytes],
     warn: Callable[[str], None],
+    needed: bool = True,
 ) -> Prompt:
-    """Gather the prompt. Piped text comes first, as context; piped bytes and *files* become attachments."""
+    """Gather the prompt. Piped text comes first, as context; piped bytes and *files* become attachments.
+
+    Unless *needed*, there may be none, and a silent stdin is not waited for.
+    """
     asked = " ".join(_sound(word) for word in words if word != STDIN).strip()
     named = STDIN in words or STDIN in files
-    piped = stdin.read(limit=attachments.LARGEST, patient=named or not asked, warn=warn) if use_stdin else b""
-    parts = [attachments.attach(*_load(name, fetch)) for name in files if name != STDIN]
+    patient = named or (needed and not asked)
+    piped = stdin.read(limit=attachments.LARGEST, patient=patient, warn=warn) if use_stdin else b""
+    parts = [load(name, fetch) for name in files if name != STDIN]
     context = ""
     if named and not piped:
         raise UsageError("nothing came from stdin", hint="pipe it in: `mini-llm chat - <notes.txt`")
@@ -45,7 +50,7 @@ def read(
         else:
             context = _context(piped, warn)
     text = "\n\n".join(part for part in (context, asked) if part)
-    if not text and not parts:
+    if needed and not text and not parts:
         raise UsageError("nothing to ask", hint=NOTHING)
     return Prompt(text, tuple(parts))
 
@@ -57,6 +62,11 @@ def _context(piped: bytes, warn: Callable[[str], None]) -> str:
     if "\ufffd" in text and b"\xef\xbf\xbd" not in piped:
         warn("warning: stdin is not valid UTF-8; what could not be read was replaced")
     return text.rstrip("\r\n")
+
+
+def load(name: str, fetch: Callable[[str], bytes]) -> Part:
+    """Return the file or the page called *name* as a part of a message."""
+    return attachments.attach(*_load(name, fetch))
 
 
 def _load(name: str, fetch: Callable[[str], bytes]) -> tuple[bytes, str]:
