@@ -20,7 +20,7 @@ from mini_llm.cli.options import seconds as checked_seconds
 from mini_llm.config import origin_of
 from mini_llm.credentials import Secret
 from mini_llm.errors import CredentialError, MiniLLMError, UsageError
-from mini_llm.providers import WALLET, WALLET_TOKEN, Registry
+from mini_llm.providers import WALLET, WALLET_TOKEN, Registry, wallet_token
 from mini_llm.wallet import device, discovery, joining, leaving, models
 from mini_llm.wallet.addresses import ISSUER, issuer_of
 from mini_llm.wallet.device import ExpiredError, Grant
@@ -89,7 +89,7 @@ def _check(flags: Flags, wanted: Wanted) -> None:
         raise UsageError("--insecure-storage and --require-keyring exclude each other")
     if wanted.timeout is not None:
         checked_seconds(wanted.timeout)
-    if flags.environ.get(WALLET_TOKEN) and any(ways):
+    if wallet_token(flags.environ) and any(ways):
         raise LoginError(
             f"the key in {WALLET_TOKEN} is used, so no other would be", hint=f"clear it first: unset {WALLET_TOKEN}"
         )
@@ -115,7 +115,7 @@ class Login:
         """Sign in, in the way that was asked for."""
         key = _key_from_stdin() if self._wanted.with_token else ""
         async with Service.open(self._flags.environ) as service:
-            if self._flags.environ.get(WALLET_TOKEN):
+            if wallet_token(self._flags.environ):
                 await self._with_variable(service)
             elif key:
                 endpoints = await self._discover(service)
@@ -238,7 +238,7 @@ class Login:
         if self._wanted.url:
             endpoints = await self._discover(service)
             issuer, endpoint = endpoints.issuer, endpoints.api
-        tokens = Tokens(self._flags.environ[WALLET_TOKEN].strip())
+        tokens = Tokens(wallet_token(self._flags.environ))
         known = Endpoints(issuer, "", "", "", endpoint, "")
         account = await joining.verify(service, known, tokens, sleep=self._world.sleep)
         if self._wanted.url:

@@ -21,10 +21,22 @@ from mini_llm.providers.files import AUTH, DIALECTS, PLACEHOLDER, SIGNED, check_
 if TYPE_CHECKING:
     from mini_llm.config import Config, ProviderSettings
 
-__all__ = ["AUTH", "DIALECTS", "SIGNED", "WALLET", "WALLET_TOKEN", "Continues", "Provider", "Registry", "check_url"]
+__all__ = [
+    "AUTH",
+    "DIALECTS",
+    "SIGNED",
+    "WALLET",
+    "WALLET_TOKEN",
+    "Continues",
+    "Provider",
+    "Registry",
+    "check_url",
+    "wallet_token",
+]
 
 WALLET = "passy"
 WALLET_TOKEN = "MINI_LLM_TOKEN"  # noqa: S105  the name of a variable
+GATEWAY_TOKENS = "ml-"  # how they begin
 SHIPPED = Path(__file__).parent
 NAME = r"[a-z0-9][a-z0-9._-]{0,63}"  # compiled when first needed, as every pattern here: most starts need none
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -199,7 +211,7 @@ class Registry:
     def _of_wallet(self) -> dict[str, str]:
         """Return what is set for the wallet; a token in the environment goes before the one a login left."""
         told = {"api_key": self._wallet.api_key, "base_url": self._wallet.endpoint} if self._wallet else {}
-        if self._environ.get(WALLET_TOKEN, "").strip():
+        if wallet_token(self._environ):
             told["api_key"] = f"env:{WALLET_TOKEN}"
         return {key: value for key, value in told.items() if value}
 
@@ -232,6 +244,15 @@ class Registry:
             hint=f"{meant}add your own with `mini-llm providers add NAME --url URL`",
             nearest=near,
         )
+
+
+def wallet_token(environ: Mapping[str, str]) -> str:
+    """Return the wallet's key from the environment, "" if there is none.
+
+    Tools that ask the gateway have its own token in the same variable (`mini-llm run`); that goes to no wallet.
+    """
+    told = environ.get(WALLET_TOKEN, "").strip()
+    return "" if told.startswith(GATEWAY_TOKENS) else told
 
 
 def _merged(table: dict[str, Any], settings: ProviderSettings) -> dict[str, Any]:

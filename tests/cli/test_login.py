@@ -295,6 +295,14 @@ def test_a_token_in_the_environment_is_checked_and_not_stored(home: Path, server
     assert (status["wallet"]["connected"], status["wallet"]["key_from"]) == (True, "environment MINI_LLM_TOKEN")
 
 
+def test_the_gateway_s_own_token_in_the_environment_goes_to_no_wallet(home: Path, server: Served) -> None:
+    environ = {"MINI_LLM_TOKEN": "ml-" + "g" * 43}  # as `mini-llm run codex` sets it for the tool
+    assert login(home, server, environ=environ).code == 0
+    status = json.loads(inside(home, "status", "--json", environ=environ).out)["wallet"]
+    assert status["key_from"].startswith("file ")
+    assert all("ml-" not in request.header("authorization") for request in server.peer.requests)
+
+
 def test_no_secret_is_ever_an_argument_of_a_process(home: Path, server: Served) -> None:
     server.scripts["/oauth/token"] = [PENDING, PENDING, grant()]
     with start(home, "login", "--url", server.url, environ={"BROWSER": "true"}) as process:
