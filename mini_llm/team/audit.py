@@ -9,6 +9,7 @@ import orjson
 
 from mini_llm.team import entered
 from mini_llm.team.errors import ForbiddenError
+from mini_llm.team.journal import NEWEST
 from mini_llm.team.roles import Actor
 from mini_llm.team.store import Db
 
@@ -18,7 +19,7 @@ MOST = 500
 NOTE = "INSERT INTO audit (time, team, who, what, about, detail, address) VALUES (?, ?, ?, ?, ?, ?, ?)"
 LIST = """
 SELECT id, time, who, what, about, detail, address FROM audit
-WHERE team = ?1 AND (?2 IS NULL OR id < ?2)
+WHERE team = ?1 AND id < ?2
   AND (?3 = '' OR what LIKE ?3 ESCAPE '\\' OR about LIKE ?3 ESCAPE '\\' OR detail LIKE ?3 ESCAPE '\\')
 ORDER BY id DESC LIMIT ?4
 """
@@ -47,7 +48,9 @@ def rows(db: Db, viewer: Actor, *, search: str = "", before: int | None = None, 
     """Return the acts in the viewer's team, newest first, for admins. *before* is the id of the last one seen."""
     if not viewer.is_admin:
         raise ForbiddenError("only an admin reads the audit")
-    found = db.execute(LIST, (viewer.team, before, entered.pattern(search), max(0, min(most, MOST))))
+    found = db.execute(
+        LIST, (viewer.team, NEWEST if before is None else before, entered.pattern(search), max(0, min(most, MOST)))
+    )
     return [Row._make((*row[:5], orjson.loads(row[5]), row[6])) for row in found]
 
 

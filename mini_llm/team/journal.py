@@ -16,6 +16,8 @@ Purse = Literal["wallet", "grant", "top_up", "refund", "revenue"]
 
 LARGEST = 10**17  # a hundred million dollars; sums of many stay within 64 bits
 LONGEST_NOTE = 200
+MOST_ROWS = 1000
+NEWEST = 2**63 - 1  # what comes before it is everything
 
 OPEN = "INSERT INTO purse (team, kind) VALUES (?, ?)"
 BALANCE = "SELECT balance, held FROM purse WHERE team = ? AND kind = 'wallet'"
@@ -26,7 +28,11 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 MADE = "SELECT team, nanos FROM transfer WHERE source = ? AND reference = ?"
 TRANSFERS = """
 SELECT id, time, source, target, nanos, charge, reference, made_by, note FROM transfer
-WHERE team = ?1 AND (?2 IS NULL OR id < ?2) AND (?3 OR charge IS NULL) ORDER BY id DESC LIMIT ?4
+WHERE team = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3
+"""
+GIVEN = """
+SELECT id, time, source, target, nanos, charge, reference, made_by, note FROM transfer
+WHERE team = ?1 AND charge IS NULL AND id < ?2 ORDER BY id DESC LIMIT ?3
 """
 
 
@@ -90,8 +96,10 @@ def refund(db: Db, by: Operator, nanos: int, reference: str, now: float, *, note
 
 
 def transfers(db: Db, team: str, *, before: int | None = None, charges: bool = True, most: int = 100) -> list[Transfer]:
-    """Return the journal of *team*, newest first; `before` is the id of the last one seen."""
-    return [Transfer._make(row) for row in db.rows(TRANSFERS, (team, before, charges, most))]
+    """Return the journal of *team*, newest first; *before* is the id of the last one seen. Without *charges*: what came
+    in and what was given back."""
+    asked = (team, NEWEST if before is None else before, max(0, min(most, MOST_ROWS)))
+    return [Transfer._make(row) for row in db.rows(TRANSFERS if charges else GIVEN, asked)]
 
 
 def move(db: Db, team: str, source: Purse, target: Purse, nanos: int, charge: int, now: float) -> None:

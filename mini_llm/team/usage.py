@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from mini_llm.team import budgets
 from mini_llm.team.errors import InvalidError
+from mini_llm.team.journal import NEWEST
 from mini_llm.team.roles import Actor
 from mini_llm.team.store import Db
 
@@ -36,7 +37,12 @@ KEY_NAMES = "SELECT id, name FROM api_key WHERE team = ?"
 CHARGES = """
 SELECT id, time, request, attempt, correction, member, api_key, tool, provider, model, status, input_tokens,
        output_tokens, cached_tokens, price, cost, discount_percent, saved, paid
-FROM charge WHERE team = ?1 AND (?2 IS NULL OR member = ?2) AND (?3 IS NULL OR id < ?3) ORDER BY id DESC LIMIT ?4
+FROM charge WHERE team = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3
+"""
+CHARGES_OF = """
+SELECT id, time, request, attempt, correction, member, api_key, tool, provider, model, status, input_tokens,
+       output_tokens, cached_tokens, price, cost, discount_percent, saved, paid
+FROM charge WHERE team = ?1 AND id < ?2 AND member = ?4 ORDER BY id DESC LIMIT ?3
 """
 
 
@@ -116,8 +122,10 @@ def charges(
     db: Db, viewer: Actor, *, member: str | None = None, before: int | None = None, most: int = 100
 ) -> list[ChargeRow]:
     """Return single charges, newest first; *before* is the id of the last one seen."""
-    asked = (viewer.team, _whose(viewer, member), before, max(0, min(most, MOST_CHARGES)))
-    return [ChargeRow._make(row) for row in db.rows(CHARGES, asked)]
+    asked = (viewer.team, NEWEST if before is None else before, max(0, min(most, MOST_CHARGES)))
+    whose = _whose(viewer, member)
+    found = db.rows(CHARGES, asked) if whose is None else db.rows(CHARGES_OF, (*asked, whose))
+    return [ChargeRow._make(row) for row in found]
 
 
 def _whose(viewer: Actor, member: str | None) -> str | None:

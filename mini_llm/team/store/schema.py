@@ -166,7 +166,8 @@ CREATE TABLE transfer (
   note TEXT NOT NULL,
   CHECK (source != target)
 ) STRICT;
-CREATE INDEX transfer_team ON transfer (team, id);
+CREATE INDEX transfer_team ON transfer (team);
+CREATE INDEX transfer_given ON transfer (team) WHERE charge IS NULL;
 CREATE UNIQUE INDEX transfer_once ON transfer (source, reference) WHERE reference IS NOT NULL;
 CREATE TRIGGER transfer_moves AFTER INSERT ON transfer BEGIN
   UPDATE purse SET balance = balance - new.nanos WHERE team = new.team AND kind = new.source;
