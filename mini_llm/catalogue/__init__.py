@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -360,6 +361,7 @@ def _price(numbers: Any) -> Price:
     return Price(**dict(zip(FIELDS, base, strict=False)), tiers=tiers, services=services)
 
 
+@lru_cache(maxsize=1024)
 def _named(layer: str, price: Price) -> str:
     """Return the name of a price that stands in no snapshot: another price has another."""
     return f"{layer}-{sha256(repr(price).encode()).hexdigest()[:12]}"

@@ -130,7 +130,8 @@ class Answering(Generic[Content]):
             credential=turn.credential.label,
         )
         lasts = max(0.0, self._ends - parts.now())
-        return await spending.set_aside(parts, row, target, self._needed, lasts=lasts)
+        needs = self._needed if self._needs is not None or call.bounds is None else call.bounds
+        return await spending.set_aside(parts, row, target, needs, lasts=lasts)
 
     def _request(self, turn: Turn, body: Body) -> Request:
         call = self._call

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 from mini_llm.dispatch.spending import Allowance
 from mini_llm.meter import Meter
 from mini_llm.providers import Provider
-from mini_llm.routing import Decision, Needed, Target
+from mini_llm.routing import Decision, Needed, Needs, Target
 from mini_llm.translation import Body
 from mini_llm.types import ChatRequest, ChatResponse, Delta
 from mini_llm.upstream import Reply
@@ -51,6 +51,7 @@ class Call(NamedTuple, Generic[Content]):
     it returns is a stream of deltas. `timeout` bounds the whole call in seconds; `retried` tells that the caller
     itself is on a second try; `caller` is the id of who pays. `body_within` is `body_for` with at most so many tokens
     to answer, for callers with a budget. `spoken` is set where the call is to be kept in the history.
+    `bounds` tells what may have to be paid for at most, where that is known for less work than `needs`.
     """
 
     model: str
@@ -66,6 +67,7 @@ class Call(NamedTuple, Generic[Content]):
     recovery: Recovery | None = None
     body_within: Callable[[Provider, Target, int], Body | Awaitable[Body]] | None = None
     spoken: Spoken | None = None
+    bounds: Callable[[], Needs] | None = None
 
 
 class Answer(Generic[Content]):

@@ -11,6 +11,7 @@ import orjson
 from mini_llm import dialects, peek
 from mini_llm.dialects import Dialect
 from mini_llm.gateway.request import Request
+from mini_llm.meter import CHARACTERS_A_TOKEN
 from mini_llm.providers import Provider
 from mini_llm.routing import Needs, Target, needs_of
 from mini_llm.translation import Body
@@ -22,6 +23,8 @@ FORWARDED: Mapping[str, tuple[str, ...]] = {
     "openai_chat": ("openai-beta",),
     "openai_responses": ("openai-beta",),
 }
+_MOST = ("max_tokens", "max_completion_tokens", "max_output_tokens")  # how the dialects limit an answer
+MOST_WORDS = 32 * 1024  # bytes
 _ASK_USAGE = b'{"stream_options":{"include_usage":true},'
 
 
@@ -52,6 +55,17 @@ class Inbound:
     def needs(self) -> Needs:
         """Return what it asks of a target."""
         return needs_of(self.asked)
+
+    def bounds(self) -> Needs:
+        """Return what may have to be paid for: by its bytes, if they are so few that they hold hardly more than words.
+
+        A picture counts for more so than it would, which does no harm to a bound.
+        """
+        named = [self.body[name] for name in _MOST if name in self.body]
+        if len(self.raw) > MOST_WORDS or self.dialect.NAME == "gemini" or not all(type(one) is int for one in named):
+            return self.needs()
+        most = max(named, default=None)
+        return self.needs() if most is not None and most <= 0 else Needs(len(self.raw) // CHARACTERS_A_TOKEN, most)
 
     @property
     def wants_usage(self) -> bool:

@@ -66,6 +66,8 @@ async def _answer(gateway: Gateway, request: Request, responder: Responder, exch
     call = asking.call(
         gateway.runtime, request, exchange, relay.body_for, receive, asked.needs, recovery, relay.body_within
     )
+    if exchange.patron is not None:
+        call = call._replace(bounds=asked.bounds)
     if (history := gateway.runtime.history) is not None:
         call = call._replace(spoken=Spoken(history.keep, lambda: asked.asked, relay.read))
     async with gateway.runtime.dispatch.answer(call) as answer:
