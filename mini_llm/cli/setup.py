@@ -86,6 +86,8 @@ class Act:
             self._explain(offer.make(self.known.runtime(), tool.name, model=model, small=small))
             return
         detect.check(tool, self.place)
+        if not (self.known.load().config.gateway.port or self.dry_run):
+            self._up()  # before it runs, nobody knows its address
         offered = offer.make(self.known.runtime(), tool.name, model=model, small=small)
         plan = prepared.prepare(tool, offered, self.place, self.home)
         if not self._agreed(plan.edits, changes=plan.changes):
@@ -148,19 +150,24 @@ class Act:
 
     def _try(self, offered: Offer) -> Passed:
         """Ask for one token as the tool will, from a gateway that is started if none runs."""
-        from mini_llm.cli.run import up
         from mini_llm.setup import check
 
-        url = up(self.known).url
-        asked = offered.model
+        url = self._up()
         try:
-            passed = check.ask(url, self.tool.route, self.tool.credential(offered, self.place), asked)
+            token = self.tool.credential(offered, self.place)
+            passed = check.ask(url, self.tool.route, token, offered.model)
         except MiniLLMError as error:
             error.message = f"{self.tool.title} is set up, but its try-out failed: {error.message}"
             error.hint = f"{error.hint}\n`mini-llm setup {self.tool.name} --undo` takes it back".strip()
             raise
         self.known.say(f"tried: {passed.model} answered in {passed.seconds:.1f} s")
         return passed
+
+    def _up(self) -> str:
+        """Return the gateway's address; it is started if it does not run."""
+        from mini_llm.cli.run import up
+
+        return up(self.known).url
 
     def _explain(self, offered: Offer) -> None:
         """Tell how a tool is pointed at the gateway whose settings can't be written."""
