@@ -7,7 +7,7 @@ from collections.abc import Callable
 from mini_llm.catalogue import FIELDS, Catalogue, price_from
 from mini_llm.types import Model, Price, Usage
 
-__all__ = ["cost_nanos", "cost_of", "discounted", "dollars", "estimate", "price_from", "price_id"]
+__all__ = ["cost_nanos", "cost_of", "discounted", "dollars", "estimate", "price_from", "price_id", "saved_nanos"]
 
 PER = 10**6  # prices are for a million tokens
 DOLLAR = 10**9
@@ -17,15 +17,18 @@ def cost_nanos(usage: Usage, price: Price | None) -> int | None:
     """Return what *usage* costs at *price*, rounded up once; None if the price of a part that was used is unknown.
 
     Reasoning counts as output, images as input where they have no price of their own. A class of service that the
-    price does not name is unknown, also where it would be cheaper. Fees for tools (a web search) are not in it.
+    price does not name is unknown, also where it would be cheaper. Of the fees for a provider's own tools only those
+    for web searches are in it: no usage tells of others.
     """
     if price is not None and usage.service_tier:
         price = dict(price.services).get(usage.service_tier)
     if price is None:
         return None
     price = _tier(price, usage.input_tokens)
+    sound = 0 if price.cache_read_audio is None else min(usage.cache_read_audio_tokens, usage.cache_read_tokens)
     apart = (
-        (usage.cache_read_tokens, price.cache_read),
+        (usage.cache_read_tokens - sound, price.cache_read),
+        (sound, price.cache_read_audio),
         (usage.cache_write_5m_tokens, price.cache_write_5m),
         (usage.cache_write_1h_tokens, price.cache_write_1h),
         (usage.input_audio_tokens, price.input_audio),
@@ -46,7 +49,14 @@ def cost_nanos(usage: Usage, price: Price | None) -> int | None:
         if rate is None:
             return None
         total += tokens * rate
-    return -(-total // PER) + (price.request or 0)
+    if usage.web_searches and price.web_search is None:
+        return None
+    return -(-total // PER) + (price.request or 0) + usage.web_searches * (price.web_search or 0)
+
+
+def saved_nanos(cost: int | None, discount: int) -> int:
+    """Return what a *discount* (billionths of the whole) took off before *cost* was left."""
+    return cost * discount // (DOLLAR - discount) if cost and 0 < discount < DOLLAR else 0
 
 
 def estimate(input_tokens: int, output_tokens: int, price: Price | None) -> int | None:

@@ -209,6 +209,7 @@ class Usage(NamedTuple):
     `output_tokens` includes `reasoning_tokens` and `output_audio_tokens`. `raw` is what the provider sent.
     `cost_nanos` is set only where the provider itself says what it charged (billionths of a US dollar).
     `service_tier` is "" for the usual class of service, else the provider's word for it: "flex", "priority", "batch".
+    `cache_read_audio_tokens` are part of `cache_read_tokens`. `web_searches` are calls of the provider's own search.
     """
 
     input_tokens: int = 0
@@ -224,6 +225,8 @@ class Usage(NamedTuple):
     estimated: bool = False
     raw: Mapping[str, Any] = NOTHING
     service_tier: str = ""
+    cache_read_audio_tokens: int = 0
+    web_searches: int = 0
 
 
 class Choice(NamedTuple):
@@ -308,7 +311,8 @@ class Price(NamedTuple):
     """What a model costs: nano-dollars (billionths of a US dollar) per million tokens. None is unknown, never free.
 
     `tiers` are (input tokens from which it holds, the whole price then), smallest first. `services` are (class of
-    service, the whole price there). `request` is nano-dollars a call. Without `input_image` pictures cost as text.
+    service, the whole price there). `request` is nano-dollars a call, `web_search` a search. Without `input_image`
+    pictures cost as text, without `cache_read_audio` cached sound as cached text.
     """
 
     input: int | None = None
@@ -321,6 +325,7 @@ class Price(NamedTuple):
     cache_read_audio: int | None = None
     request: int | None = None
     input_image: int | None = None
+    web_search: int | None = None
     tiers: tuple[tuple[int, Price], ...] = ()
     services: tuple[tuple[str, Price], ...] = ()
 

@@ -226,7 +226,26 @@ def test_a_file_of_version_one_is_brought_forward_and_kept(tmp_path: Path) -> No
     old = sqlite3.connect(tmp_path / "ledger.v1.db")
     assert old.execute("SELECT count(*), max(id) FROM attempt").fetchall() == [(3, 7)]
     old.close()
-    assert rows(tmp_path, "PRAGMA user_version") == [(2,)]
+    assert rows(tmp_path, "PRAGMA user_version") == [(3,)]
+
+
+def test_a_file_of_version_two_is_brought_forward_and_kept(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "ledger.db")
+    connection.executescript((Path(__file__).parent / "ledger_v2.sql").read_text())
+    connection.close()
+    ledger = ledger_in(tmp_path)
+    assert ledger.totals() == (2, 2, 30, 12, 4_600, 0)
+    ledger.append(ENTRY._replace(request_id="new", model="gpt", saved_nanos=7))
+    ledger.close()
+    (gpt,) = ledger.usage("model")
+    assert (gpt.cost_nanos, gpt.saved_nanos) == (4_600 + 7 + 1_500, 7)  # what a dead process had held among it
+    assert rows(tmp_path, "SELECT settled, reserved FROM budget") == [(1_607, 0)]
+    assert ledger.verify(lambda *_: 4_500).problems == ()
+    with pytest.raises(apsw.ConstraintError):
+        apsw.Connection(str(tmp_path / "ledger.db")).execute("UPDATE entry SET saved_nanos = 0")
+    old = sqlite3.connect(tmp_path / "ledger.v2.db")
+    assert old.execute("SELECT count(*) FROM attempt").fetchall() == [(2,)]
+    old.close()
 
 
 def test_two_processes_bring_a_file_forward_once(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_verify_tells_each_row_that_was_priced_wrong(tmp_path: Path) -> None:
     ("harm", "told"),
     [
         ("UPDATE rollup SET nanos = nanos + 1", "sums of a quarter of an hour"),
-        ("INSERT INTO rollup VALUES (9, 9, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)", "sums of a quarter of an hour"),
+        ("INSERT INTO rollup VALUES (9, 9, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)", "sums of a quarter of an hour"),
         ("UPDATE budget SET settled = settled + 1", "its charges come to"),
         ("UPDATE budget SET reserved = reserved + 1", "its reservations come to"),
     ],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mini_llm.catalogue import FIELDS, Catalogue
 from mini_llm.errors import ConfigError
-from mini_llm.pricing import cost_nanos, discounted, dollars, estimate, price_from, price_id
+from mini_llm.pricing import cost_nanos, discounted, dollars, estimate, price_from, price_id, saved_nanos
 from mini_llm.types import Model, Price, Usage
 
 DOLLAR = 10**9
@@ -41,6 +41,24 @@ def test_each_part_is_charged_once_at_its_own_price() -> None:
     )
     # 400k text $1.20, read $0.12, 5 m $0.375, 1 h $0.30, audio in $1.50, 180k out $2.70, audio out $1.20
     assert cost_nanos(usage, PRICE) == 7_395_000_000
+
+
+def test_sound_from_the_cache_has_a_price_of_its_own_where_one_is_known() -> None:
+    usage = Usage(input_tokens=10, cache_read_tokens=8, cache_read_audio_tokens=6)
+    price = Price(input=100 * 10**6, cache_read=10 * 10**6)
+    assert cost_nanos(usage, price) == 2 * 100 + 8 * 10
+    assert cost_nanos(usage, price._replace(cache_read_audio=50 * 10**6)) == 2 * 100 + 2 * 10 + 6 * 50
+
+
+def test_each_web_search_has_its_fee_and_one_without_a_known_fee_makes_the_cost_unknown() -> None:
+    usage = Usage(input_tokens=1_000_000, web_searches=3)
+    assert cost_nanos(usage, Price(input=DOLLAR, web_search=DOLLAR // 100)) == DOLLAR + 3 * DOLLAR // 100
+    assert cost_nanos(usage, Price(input=DOLLAR)) is None
+
+
+def test_what_a_discount_saved_and_what_was_left_are_the_whole() -> None:
+    assert saved_nanos(900, DOLLAR // 10) == 100
+    assert [saved_nanos(None, 5), saved_nanos(900, 0), saved_nanos(900, DOLLAR), saved_nanos(0, 5)] == [0, 0, 0, 0]
 
 
 def test_a_fraction_is_rounded_up_once_for_the_whole_row() -> None:

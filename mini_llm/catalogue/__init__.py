@@ -46,6 +46,7 @@ FIELDS = (
     "cache_read_audio",
     "request",
     "input_image",
+    "web_search",
 )
 COMPACT_DATE = r"-(20\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=[-:]|$)"
 

@@ -35,6 +35,8 @@ PRICED = {
     "cache_audio_read_mtok": "cache_read_audio",
     "input_image_mtok": "input_image",
 }
+# What it prices by the thousand calls.
+CALLS = {"requests_kcount": "request", "web_searches_kcount": "web_search"}
 # A unit that `Usage` has no word for (pixels, citations) makes its side unknown: no bill may be too low.
 UNCOUNTED = {"input": "input", "output": "output", "cache": "cache_read"}
 # What the data set may make another price depend on and an answer tells: all are classes of service here.
@@ -214,8 +216,9 @@ def _numbers(price: Mapping[str, Any], tokens: int) -> list[int | None]:
     for key, word in PRICED.items():
         if price.get(key) is not None:
             found[word] = _nanos(_at(price[key], tokens))
-    if price.get("requests_kcount") is not None:
-        found["request"] = _nanos(_at(price["requests_kcount"], tokens)) // 1000
+    for key, word in CALLS.items():
+        if price.get(key) is not None:
+            found[word] = _nanos(_at(price[key], tokens)) // 1000
     for key in price.keys() - PRICED.keys():
         if side := UNCOUNTED.get(key.partition("_")[0]):
             found[side] = None

@@ -16,7 +16,7 @@ from mini_llm.cli.period import Period
 from mini_llm.ledger.entries import UsageRow
 from mini_llm.ledger.windows import FOREVER
 
-COLUMNS = ("REQUESTS", "ATTEMPTS", "IN", "OUT", "COST")
+COLUMNS = ("REQUESTS", "ATTEMPTS", "IN", "OUT", "COST", "SAVED")
 NARROW, NARROWEST = 16, 8  # characters left of a name before figures are told shorter, and in any case
 FORMULA = ("=", "+", "-", "@")
 
@@ -85,6 +85,7 @@ def _cells(row: UsageRow, written: Callable[[int], str]) -> list[str]:
         f"{guess}{written(row.input_tokens)}",
         f"{guess}{written(row.output_tokens)}",
         f"{guess if cost else ''}{pricing.dollars(cost)}{more}",
+        pricing.dollars(row.saved_nanos) if row.saved_nanos else "",
     ]
 
 

@@ -18,6 +18,7 @@ _PRICE_NAMES = {
     "inputAudio": "input_audio",
     "outputAudio": "output_audio",
     "cacheReadAudio": "cache_read_audio",
+    "webSearch": "web_search",
 }
 
 

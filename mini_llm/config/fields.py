@@ -169,6 +169,7 @@ KEYS: tuple[Key, ...] = (
     Key("prices.*", "object", "US dollars a million tokens, for one provider/model"),
     *(Key(f"prices.*.{name}", "money", about.capitalize()) for name, about in _PRICES.items()),
     Key("prices.*.request", "money", "US dollars a request"),
+    Key("prices.*.webSearch", "money", "US dollars a web search of the provider's own"),
 )
 
 

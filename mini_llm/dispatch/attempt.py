@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, NamedTuple
 
+from mini_llm import pricing
 from mini_llm.dispatch.call import Call, Content
 from mini_llm.dispatch.parts import Parts
 from mini_llm.dispatch.spending import Allowance
@@ -142,11 +143,13 @@ class Attempt(Generic[Content]):
         target = turn.choice.target
         free = status == "failed" and meter.usage is None and meter.first_content is None
         usage, cost = meter.usage, 0 if free else parts.cost(target, meter)
+        reply = self.reply if usage is not None and usage.cost_nanos is not None else None
+        saved = 0 if reply is None else pricing.saved_nanos(cost, reply.discount)
         # By place, for every attempt leaves one: by name it would take twice the time.
         return Entry(
             parts.clock(), request_id, turn.number, route, target.provider, target.model, status, code, call.tool,
             usage, parts.price_id(target, usage), cost, payer(parts, target), meter.first_content, meter.elapsed,
-            call.caller, turn.credential.label, meter.request_id, self._reservation,
+            call.caller, turn.credential.label, meter.request_id, self._reservation, saved,
         )  # fmt: skip
 
 

@@ -21,7 +21,8 @@ class Entry(NamedTuple):
     """One attempt. `time` is Unix seconds; `first_content` and `seconds` are seconds since it was sent.
 
     `caller` is the id of the member or key that asked, `credential` a label of the key that was used (never a secret),
-    `reservation` the id of the money taken from budgets before it was sent, "" if none was.
+    `reservation` the id of the money taken from budgets before it was sent, "" if none was. `saved_nanos` is what the
+    wallet's discount took off before `cost_nanos` was left.
     """
 
     time: float
@@ -43,6 +44,7 @@ class Entry(NamedTuple):
     credential: str = ""
     upstream_request_id: str = ""
     reservation: str = ""
+    saved_nanos: int = 0
 
 
 class Totals(NamedTuple):
@@ -70,6 +72,7 @@ class UsageRow(NamedTuple):
     cost_nanos: int = 0
     unpriced: int = 0
     estimated: int = 0
+    saved_nanos: int = 0
 
 
 class Limit(NamedTuple):

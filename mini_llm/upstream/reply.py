@@ -57,6 +57,11 @@ class Reply:
             return None
         return nanos_of(self.response.headers.get("x-passy-cost"))
 
+    @property
+    def discount(self) -> int:
+        """What part of its price the wallet says that it left off, in billionths."""
+        return nanos_of(self.response.headers.get("x-passy-discount")) or 0 if self.provider.name == WALLET else 0
+
     async def json(self) -> Json:
         """Return the whole body. Raises ProtocolError unless it is a JSON object."""
         return self.object(await self.response.read(BODY_LIMIT))

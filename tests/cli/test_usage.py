@@ -37,7 +37,8 @@ def test_a_pipe_gets_bare_rows_and_notes_go_to_stderr(home: Path) -> None:
     booked(home, *LEDGER)
     result = run(home, "usage", "--since", LONG_AGO, environ=UTC)
     assert result.out == (
-        "2026-03-01\t1\t1\t1000\t50\t$1.00\n2026-03-02\t2\t2\t2000\t100\t$2.00+\n2026-03-05\t1\t1\t~7\t~3\t~$0.25\n"
+        "2026-03-01\t1\t1\t1000\t50\t$1.00\t\n2026-03-02\t2\t2\t2000\t100\t$2.00+\t\n"
+        "2026-03-05\t1\t1\t~7\t~3\t~$0.25\t\n"
     )
     assert result.err == (
         "~ the usage of 1 attempt is estimated\n+ the cost of 1 attempt is unknown, and in none of these sums\n"
@@ -47,7 +48,7 @@ def test_a_pipe_gets_bare_rows_and_notes_go_to_stderr(home: Path) -> None:
 
 def test_the_dearest_is_first_and_what_is_unknown_is_not_nothing(home: Path) -> None:
     booked(home, *LEDGER)
-    assert [line.split("\t")[0::5] for line in lines(home, "--by", "model")] == [
+    assert [line.split("\t")[0:6:5] for line in lines(home, "--by", "model")] == [
         ["gpt", "$2.00"],
         ["llama", "~$1.25"],
         ["new", "unknown"],
@@ -65,6 +66,12 @@ def test_what_is_asked_for_can_be_narrowed(home: Path) -> None:
     assert len(lines(home, "--until", "2026-03-02")) == 2
     assert len(lines(home, "--until", "2026-03-01T13:00")) == 1
     assert len(lines(home, "--payer", "own", "--status", "ok", "-m", "llama")) == 2
+
+
+def test_what_a_discount_saved_is_told_beside_the_cost(home: Path) -> None:
+    booked(home, LEDGER[0]._replace(saved_nanos=250_000_000))
+    (line,) = lines(home, "--by", "payer")
+    assert line.split("\t")[-2:] == ["$1.00", "$0.25"]
 
 
 def test_json_has_exact_figures_by_stable_keys(home: Path) -> None:
@@ -87,6 +94,7 @@ def test_json_has_exact_figures_by_stable_keys(home: Path) -> None:
         "cost_nanos": 1_250_000_000,
         "unpriced": 0,
         "estimated": 1,
+        "saved_nanos": 0,
     }
     assert told["rows"][2]["cost_nanos"] is None
     assert (told["total"]["cost_nanos"], told["total"]["unpriced"]) == (3_250_000_000, 1)
@@ -104,7 +112,7 @@ def test_csv_is_exact_and_no_name_in_it_is_a_formula(home: Path) -> None:
 
 def test_a_name_cannot_drive_the_terminal_or_break_a_row(home: Path) -> None:
     booked(home, ENTRY._replace(time=at(LONG_AGO), tool="a\x1b]0;owned\x07\tb\nc", cost_nanos=0))
-    assert lines(home, "--by", "tool") == ["a]0;owned b c\t1\t1\t1000\t50\t$0"]
+    assert lines(home, "--by", "tool") == ["a]0;owned b c\t1\t1\t1000\t50\t$0\t"]
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_an_error_inside_a_200_is_an_error_also_in_a_list() -> None:
                 "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 8}, {"modality": "IMAGE", "tokenCount": 2}],
                 "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 6}],
             },
-            Usage(10, 0, 6, input_audio_tokens=2, input_image_tokens=2),
+            Usage(10, 0, 6, input_audio_tokens=2, input_image_tokens=2, cache_read_audio_tokens=6),
         ),
     ],
 )

@@ -26,6 +26,7 @@ def decode_usage(raw: object) -> Usage | None:
         cost_nanos=told_cost(raw),
         raw=raw,
         service_tier=tiers.paid(raw.get("service_tier"), raw.get("speed"), raw.get("inference_geo")),
+        web_searches=loose.count(loose.object_of(raw.get("server_tool_use")).get("web_search_requests")),
     )
 
 
@@ -44,6 +45,8 @@ def encode_usage(usage: Usage) -> Json:
     }
     if usage.reasoning_tokens:
         body["output_tokens_details"] = {"thinking_tokens": usage.reasoning_tokens}
+    if usage.web_searches:
+        body["server_tool_use"] = {"web_search_requests": usage.web_searches}
     if usage.cost_nanos is not None:
         body["cost"] = dollars(usage.cost_nanos)
     return body

@@ -25,6 +25,7 @@ def decode_usage(raw: object) -> Usage | None:
         output_audio_tokens=_of(told.get("candidatesTokensDetails"), "AUDIO"),
         raw=told,
         service_tier=tiers.paid(told.get("serviceTier"), told.get("trafficType")),
+        cache_read_audio_tokens=min(_of(told.get("cacheTokensDetails"), "AUDIO"), read),
     )
 
 

@@ -57,7 +57,7 @@ UNROLLED = "SELECT ifnull(max(id), 0) - (SELECT rolled FROM mark) FROM entry"
 ROLL_UP = """
 INSERT INTO rollup
 SELECT slot, origin, sum(requests), sum(attempts), sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
-       sum(output_tokens), sum(reasoning_tokens), sum(dollars), sum(nanos), sum(unpriced), sum(estimated)
+       sum(output_tokens), sum(reasoning_tokens), sum(dollars), sum(nanos), sum(unpriced), sum(estimated), sum(saved)
 FROM single WHERE id > (SELECT rolled FROM mark) GROUP BY slot, origin
 ON CONFLICT (slot, origin) DO UPDATE SET
   requests = requests + excluded.requests, attempts = attempts + excluded.attempts,
@@ -67,7 +67,7 @@ ON CONFLICT (slot, origin) DO UPDATE SET
   output_tokens = output_tokens + excluded.output_tokens,
   reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
   dollars = dollars + excluded.dollars, nanos = nanos + excluded.nanos,
-  unpriced = unpriced + excluded.unpriced, estimated = estimated + excluded.estimated
+  unpriced = unpriced + excluded.unpriced, estimated = estimated + excluded.estimated, saved = saved + excluded.saved
 """
 MARK = "UPDATE mark SET rolled = (SELECT ifnull(max(id), 0) FROM entry)"
 OWNERS = "SELECT DISTINCT owner FROM reservation WHERE state = 'open'"

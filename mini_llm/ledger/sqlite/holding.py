@@ -57,6 +57,8 @@ COUNTS = (
     "output_tokens",
     "reasoning_tokens",
     "output_audio_tokens",
+    "cache_read_audio_tokens",
+    "web_searches",
 )
 BOUNDLESS = 4 * 10**18  # what a limit that only warns may hold; sums stay within 64 bits
 

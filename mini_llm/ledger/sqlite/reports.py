@@ -22,7 +22,7 @@ WORDS = {"payer": "paid_by", "key": "caller", "member": "caller"}  # where the c
 
 SUMS = """
 SELECT {key}, sum(requests), sum(attempts), sum(input_tokens), sum(cache_read_tokens), sum(cache_write_tokens),
-       sum(output_tokens), sum(reasoning_tokens), sum(dollars), sum(nanos), sum(unpriced), sum(estimated)
+       sum(output_tokens), sum(reasoning_tokens), sum(dollars), sum(nanos), sum(unpriced), sum(estimated), sum(saved)
 FROM {source} AND (?3 IS NULL OR origin IN (SELECT value FROM json_each(?3))) GROUP BY {key}
 """
 ROLLED = "rollup WHERE slot >= ?1 AND slot < ?2"
@@ -43,7 +43,7 @@ OPEN = "SELECT entry, nanos FROM reservation WHERE state = 'open' ORDER BY id"
 def totals(connection: apsw.Connection, since: float, until: float) -> Totals:
     """Sum all rows of a time."""
     found = [row[1:] for row in _sums(connection, "slot", since, until, None)]
-    sums = [sum(column) for column in zip(*found, strict=True)] or [0] * 11
+    sums = [sum(column) for column in zip(*found, strict=True)] or [0] * 12
     return Totals(sums[0], sums[1], sums[2], sums[5], sums[7] * 10**9 + sums[8], sums[9])
 
 
@@ -125,10 +125,10 @@ def _calendar(by: Grouping, day_of: Callable[[float], int]) -> Callable[[int], s
 
 
 def _row(name: str, found: Sequence[Sums]) -> UsageRow:
-    requests, attempts, tokens_in, read, written, tokens_out, reasoning, dollars, nanos, unpriced, estimated = (
+    requests, attempts, tokens_in, read, written, tokens_out, reasoning, dollars, nanos, unpriced, estimated, saved = (
         sum(column) for column in zip(*found, strict=True)
     )
     cost = dollars * 10**9 + nanos
     return UsageRow(
-        name, requests, attempts, tokens_in, read, written, tokens_out, reasoning, cost, unpriced, estimated
+        name, requests, attempts, tokens_in, read, written, tokens_out, reasoning, cost, unpriced, estimated, saved
     )

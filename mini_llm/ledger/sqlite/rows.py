@@ -17,18 +17,18 @@ from mini_llm.ledger.written import text_of
 from mini_llm.types import Usage
 
 LARGEST = 10**18  # nano-dollars of one attempt: a billion dollars
-MOST_TOKENS = 10**12  # of one attempt, whatever a provider says: nine million such rows can still be summed
+MOST_TOKENS = 10**12  # of one attempt (and nano-dollars saved), whatever is said: nine million rows can be summed
 LONGEST_RAW = 16 * 1024
 MOST_ORIGINS = 10_000  # that a process knows by heart
 SIZES = (64, 16, 4, 1)  # rows a statement; each size is prepared once
-COLUMNS = 21
+COLUMNS = 24
 
 INSERT = """
 INSERT INTO entry (
   time, request_id, attempt, correction, origin, upstream_request_id,
   input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, input_audio_tokens,
   input_image_tokens, output_tokens, reasoning_tokens, output_audio_tokens, estimated, raw_usage,
-  reported_nanos, cost_nanos, first_content, seconds
+  reported_nanos, cache_read_audio_tokens, web_searches, cost_nanos, first_content, seconds, saved_nanos
 ) VALUES {rows} ON CONFLICT (request_id, attempt, correction) DO NOTHING
 """
 FIND_ORIGIN = """
@@ -40,7 +40,7 @@ ADD_ORIGIN = """
 INSERT INTO origin (route, provider, model, status, error, tool, caller, credential, price_snapshot, paid_by)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-NO_USAGE = (None, None, None, None, None, None, None, None, None, 0, None, None)
+NO_USAGE = (None, None, None, None, None, None, None, None, None, 0, None, None, None, None)
 
 Origin = tuple[str, ...]
 
@@ -91,6 +91,7 @@ class Rows:
             cost if cost is None or -LARGEST < cost < LARGEST else max(-LARGEST, min(cost, LARGEST)),
             entry.first_content,
             entry.seconds,
+            max(0, min(entry.saved_nanos, MOST_TOKENS)),
         )
 
     def _origin(self, entry: Entry) -> int:
@@ -136,7 +137,14 @@ def _usage(usage: Usage) -> tuple[Any, ...]:
     if max(counts) > MOST_TOKENS:
         counts = tuple(min(count, MOST_TOKENS) for count in counts)  # type: ignore[assignment]  # as many as before
     reported = usage.cost_nanos
-    return (*counts, int(usage.estimated), _raw(usage), reported if reported is None else min(reported, LARGEST))
+    return (
+        *counts,
+        int(usage.estimated),
+        _raw(usage),
+        reported if reported is None else min(reported, LARGEST),
+        min(usage.cache_read_audio_tokens, MOST_TOKENS),
+        min(usage.web_searches, MOST_TOKENS),
+    )
 
 
 def _raw(usage: Usage) -> str | None:

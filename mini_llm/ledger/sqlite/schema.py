@@ -12,7 +12,7 @@ import apsw
 
 from mini_llm.errors import LedgerError
 
-VERSION = 2
+VERSION = 3
 SLOT = 900  # seconds; every zone's midnight is a whole number of them
 
 TABLES = """
@@ -53,6 +53,9 @@ CREATE TABLE entry (
   cost_nanos INTEGER,
   first_content REAL,
   seconds REAL NOT NULL,
+  cache_read_audio_tokens INTEGER,
+  web_searches INTEGER,
+  saved_nanos INTEGER NOT NULL DEFAULT 0,
   UNIQUE (request_id, attempt, correction)
 ) STRICT;
 CREATE INDEX entry_time ON entry (time);
@@ -60,16 +63,6 @@ CREATE TRIGGER entry_stays BEFORE DELETE ON entry BEGIN SELECT raise(ABORT, 'led
 CREATE TRIGGER entry_holds BEFORE UPDATE ON entry BEGIN SELECT raise(ABORT, 'ledger rows are never changed'); END;
 CREATE TRIGGER origin_stays BEFORE DELETE ON origin BEGIN SELECT raise(ABORT, 'ledger rows are never deleted'); END;
 CREATE TRIGGER origin_holds BEFORE UPDATE ON origin BEGIN SELECT raise(ABORT, 'ledger rows are never changed'); END;
-CREATE VIEW attempt AS
-SELECT entry.id, time, request_id, attempt, correction, route, provider, model, status, error, tool, caller, credential,
-       upstream_request_id, input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
-       input_audio_tokens, input_image_tokens, output_tokens, reasoning_tokens, output_audio_tokens, estimated,
-       raw_usage, price_snapshot, reported_nanos, cost_nanos, paid_by, first_content, seconds
-FROM entry JOIN origin ON origin.id = entry.origin;
-CREATE TRIGGER attempt_stays INSTEAD OF DELETE ON attempt
-BEGIN SELECT raise(ABORT, 'ledger rows are never deleted'); END;
-CREATE TRIGGER attempt_holds INSTEAD OF UPDATE ON attempt
-BEGIN SELECT raise(ABORT, 'ledger rows are never changed'); END;
 
 CREATE TABLE rollup (
   slot INTEGER NOT NULL,
@@ -85,32 +78,11 @@ CREATE TABLE rollup (
   nanos INTEGER NOT NULL,
   unpriced INTEGER NOT NULL,
   estimated INTEGER NOT NULL,
+  saved INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (slot, origin)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE mark (id INTEGER PRIMARY KEY CHECK (id = 1), rolled INTEGER NOT NULL) STRICT;
 INSERT INTO mark VALUES (1, 0);
-CREATE VIEW single AS
-SELECT id, time, CAST(time / 900 AS INTEGER) AS slot, origin,
-       attempt = 1 AND correction = 0 AS requests,
-       correction = 0 AS attempts,
-       ifnull(input_tokens, 0) AS input_tokens,
-       ifnull(cache_read_tokens, 0) AS cache_read_tokens,
-       ifnull(cache_write_5m_tokens, 0) + ifnull(cache_write_1h_tokens, 0) AS cache_write_tokens,
-       ifnull(output_tokens, 0) AS output_tokens,
-       ifnull(reasoning_tokens, 0) AS reasoning_tokens,
-       ifnull(cost_nanos / 1000000000, 0) AS dollars,
-       ifnull(cost_nanos % 1000000000, 0) AS nanos,
-       cost_nanos IS NULL AND input_tokens IS NOT NULL AS unpriced,
-       estimated
-FROM entry;
-CREATE VIEW tally AS
-SELECT slot, origin, requests, attempts, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens,
-       reasoning_tokens, dollars, nanos, unpriced, estimated
-FROM rollup
-UNION ALL
-SELECT slot, origin, requests, attempts, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens,
-       reasoning_tokens, dollars, nanos, unpriced, estimated
-FROM single WHERE id > (SELECT rolled FROM mark);
 
 CREATE TABLE budget (
   id INTEGER PRIMARY KEY,
@@ -140,6 +112,42 @@ CREATE TABLE reservation (
   entry TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+VIEWS = """
+CREATE VIEW attempt AS
+SELECT entry.id, time, request_id, attempt, correction, route, provider, model, status, error, tool, caller, credential,
+       upstream_request_id, input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens,
+       input_audio_tokens, input_image_tokens, output_tokens, reasoning_tokens, output_audio_tokens, estimated,
+       raw_usage, price_snapshot, reported_nanos, cost_nanos, paid_by, first_content, seconds,
+       cache_read_audio_tokens, web_searches, saved_nanos
+FROM entry JOIN origin ON origin.id = entry.origin;
+CREATE TRIGGER attempt_stays INSTEAD OF DELETE ON attempt
+BEGIN SELECT raise(ABORT, 'ledger rows are never deleted'); END;
+CREATE TRIGGER attempt_holds INSTEAD OF UPDATE ON attempt
+BEGIN SELECT raise(ABORT, 'ledger rows are never changed'); END;
+CREATE VIEW single AS
+SELECT id, time, CAST(time / 900 AS INTEGER) AS slot, origin,
+       attempt = 1 AND correction = 0 AS requests,
+       correction = 0 AS attempts,
+       ifnull(input_tokens, 0) AS input_tokens,
+       ifnull(cache_read_tokens, 0) AS cache_read_tokens,
+       ifnull(cache_write_5m_tokens, 0) + ifnull(cache_write_1h_tokens, 0) AS cache_write_tokens,
+       ifnull(output_tokens, 0) AS output_tokens,
+       ifnull(reasoning_tokens, 0) AS reasoning_tokens,
+       ifnull(cost_nanos / 1000000000, 0) AS dollars,
+       ifnull(cost_nanos % 1000000000, 0) AS nanos,
+       cost_nanos IS NULL AND input_tokens IS NOT NULL AS unpriced,
+       estimated,
+       saved_nanos AS saved
+FROM entry;
+CREATE VIEW tally AS
+SELECT slot, origin, requests, attempts, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens,
+       reasoning_tokens, dollars, nanos, unpriced, estimated, saved
+FROM rollup
+UNION ALL
+SELECT slot, origin, requests, attempts, input_tokens, cache_read_tokens, cache_write_tokens, output_tokens,
+       reasoning_tokens, dollars, nanos, unpriced, estimated, saved
+FROM single WHERE id > (SELECT rolled FROM mark);
+"""
 MEMORY = """
 CREATE TABLE memory (key BLOB PRIMARY KEY, value BLOB NOT NULL, expires REAL NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX memory_expires ON memory (expires);
@@ -156,10 +164,19 @@ SELECT DISTINCT route, provider, model, status, error, tool, '', '', price_snaps
 INSERT INTO entry
 SELECT old.id, time, request_id, attempt, 0, origin.id, '', input_tokens, cache_read_tokens, cache_write_5m_tokens,
        cache_write_1h_tokens, input_audio_tokens, input_image_tokens, output_tokens, reasoning_tokens,
-       output_audio_tokens, estimated, raw_usage, NULL, cost_nanos, first_content, seconds
+       output_audio_tokens, estimated, raw_usage, NULL, cost_nanos, first_content, seconds, NULL, NULL, 0
 FROM old_attempt AS old JOIN origin USING (model, provider, status, route, error, tool, price_snapshot, paid_by)
 ORDER BY old.id;
 DROP TABLE old_attempt;
+"""
+FROM_2 = """
+DROP VIEW tally;
+DROP VIEW single;
+DROP VIEW attempt;
+ALTER TABLE entry ADD COLUMN cache_read_audio_tokens INTEGER;
+ALTER TABLE entry ADD COLUMN web_searches INTEGER;
+ALTER TABLE entry ADD COLUMN saved_nanos INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rollup ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;
 """
 
 
@@ -171,10 +188,13 @@ def prepare(connection: apsw.Connection, file: Path) -> None:
     try:
         found = _version(connection)
         if found == 0:
-            connection.execute(TABLES + MEMORY)
+            connection.execute(TABLES + VIEWS + MEMORY)
         elif found == 1:
             _keep_copy(file, found)
-            connection.execute(FROM_1 + TABLES + MOVE_1)
+            connection.execute(FROM_1 + TABLES + VIEWS + MOVE_1)
+        elif found == 2:
+            _keep_copy(file, found)
+            connection.execute(FROM_2 + VIEWS)
         connection.pragma("user_version", VERSION)
         connection.execute("COMMIT")
     except BaseException:

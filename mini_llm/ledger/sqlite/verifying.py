@@ -23,6 +23,8 @@ SELECT told.request_id, told.attempt, told.status, told.paid_by, told.provider, 
        told.input_image_tokens + ifnull(first.input_image_tokens, 0),
        told.reasoning_tokens + ifnull(first.reasoning_tokens, 0),
        told.output_audio_tokens + ifnull(first.output_audio_tokens, 0),
+       ifnull(told.cache_read_audio_tokens, 0) + ifnull(first.cache_read_audio_tokens, 0),
+       ifnull(told.web_searches, 0) + ifnull(first.web_searches, 0),
        told.estimated
 FROM attempt AS told
 LEFT JOIN entry AS first ON told.correction = 1 AND first.request_id = told.request_id
@@ -33,7 +35,7 @@ ROLLED = """
 SELECT count(*) FROM (
   SELECT slot, origin, sum(requests), sum(attempts), sum(input_tokens), sum(cache_read_tokens),
          sum(cache_write_tokens), sum(output_tokens), sum(reasoning_tokens), sum(dollars), sum(nanos), sum(unpriced),
-         sum(estimated)
+         sum(estimated), sum(saved)
   FROM single WHERE id <= (SELECT rolled FROM mark) GROUP BY slot, origin
   EXCEPT SELECT * FROM rollup
 )
@@ -88,7 +90,11 @@ def _computed(words: tuple[str, ...], reported: int | None, counts: list[Any], c
     if counts[0] is None:
         return 0 if status == "failed" else None
     try:
-        return cost_of(provider, model, snapshot, Usage(*counts[:9])._replace(estimated=bool(counts[9])))
+        sound, searches, estimated = counts[9:]
+        usage = Usage(*counts[:9])._replace(
+            cache_read_audio_tokens=sound, web_searches=searches, estimated=bool(estimated)
+        )
+        return cost_of(provider, model, snapshot, usage)
     except LookupError:
         return UNKNOWABLE
 
