@@ -111,9 +111,10 @@ class Router:
         if plan.missing is not None:
             raise plan.missing
         usual = plan.usual
-        quick = usual.strategy == "priority" and plan.wallet_limit is None
+        alone = len(usual.choices) == 1
+        quick = (alone or usual.strategy == "priority") and plan.wallet_limit is None
         if not isinstance(needs, Needs) and quick and self._all_well(usual, now):
-            if len(usual.choices) == 1 or plan.unlimited:
+            if alone or plan.unlimited:
                 return usual
             needs = needs()
             if not any(limits.problem(needs) for limits in plan.limits):
