@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from mini_llm.config import Paths
+from mini_llm.config import Paths, origin_of
 from mini_llm.credentials import Credentials
 from mini_llm.errors import CredentialError, MiniLLMError, NetworkError
 from mini_llm.wallet.logins import Login, Logins, name_of
 from mini_llm.wallet.renewal import Renewal
-from mini_llm.wallet.tokens import SignedOutError
+from mini_llm.wallet.tokens import SignedOutError, Tokens
 from tests.hostile import Script, answer, html, reset
 from tests.keyrings import safe
 from tests.wallet.server import KEY, REFRESH, Served, grant, refusal, told, wallet
@@ -171,6 +171,29 @@ def test_a_keyring_that_stops_working_does_not_lose_the_login(tmp_path: Path) ->
         assert home.token(home.process()) == NEW
 
 
+def test_what_ends_between_two_writes_loses_no_refresh_token(tmp_path: Path) -> None:
+    with wallet() as server:
+        home = Home(tmp_path, server)
+        asked: list[str] = []
+        answers = [Tokens("no key can be stored like this", NEW_REFRESH, 1000), Tokens(NEW, NEW_REFRESH, 1000)]
+
+        def ask(endpoint: str, refresh: str) -> Tokens:
+            asked.append(refresh)
+            return answers[len(asked) - 1]
+
+        def fails(service: str, name: str, value: str) -> None:
+            raise OSError("locked")
+
+        home.backend.set_password = fails  # so what is new lies elsewhere than what was
+        home.time = 900.0
+        process = home.process()
+        renewal = Renewal(process, home.paths, {}, now=lambda: home.time, ask=ask)
+        with pytest.raises(CredentialError):
+            renewal.find(home.name)
+        assert renewal.find(home.name) == (NEW, origin_of(server.url))
+        assert asked == [REFRESH, NEW_REFRESH]
+
+
 def test_an_unknown_login_says_what_to_do(tmp_path: Path) -> None:
     with wallet() as server:
         home = Home(tmp_path, server)
@@ -184,7 +207,7 @@ def test_an_unknown_login_says_what_to_do(tmp_path: Path) -> None:
 
 ONE_OF_MANY = """
 import sys
-from mini_llm.config import Paths
+from mini_llm.config import Paths, origin_of
 from mini_llm.credentials import Credentials
 from mini_llm.wallet.renewal import Renewal
 home, reference, origin = sys.argv[1:]
