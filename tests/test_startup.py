@@ -26,7 +26,10 @@ SLOW = {
     "http.client",
     "httpx",
     "importlib.metadata",
+    "jsonschema",
     "keyring",
+    "mini_llm.history",  # off unless turned on
+    "prompt_toolkit",
     "pydantic",
     "rich",
     "tomlkit",

@@ -30,6 +30,7 @@ def test_status_tells_how_the_gateway_stands(tmp_path: Path) -> None:
     assert told["requests"] == {"live": 0, "last_hour": 1}
     assert (told["today"]["requests"], told["today"]["input_tokens"]) == (1, 10)
     assert (told["draining"], told["ledger"], told["log"]) == (False, {"trouble": ""}, {"trouble": ""})
+    assert told["history"] == {"on": False, "trouble": ""}
 
 
 def test_targets_show_breakers_and_keys_that_rest(tmp_path: Path) -> None:

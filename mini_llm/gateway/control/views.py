@@ -49,6 +49,10 @@ async def status(gateway: Gateway, request: Request, name: str) -> Json:
         "today": await _sums(runtime.ledger, window_at("daily", now).starts),
         "ledger": {"trouble": runtime.ledger.trouble},
         "log": {"trouble": gateway.log.trouble if gateway.log else ""},
+        "history": {
+            "on": runtime.history is not None,
+            "trouble": runtime.history.trouble if runtime.history is not None else "",
+        },
         "loop_lag": round(gateway.heartbeat.lag, 6),
     }
 
