@@ -182,6 +182,40 @@ def test_what_can_not_be_written_yet_is_tried_again(tmp_path: Path) -> None:
     with_store(tmp_path, story, busy_ms=20)
 
 
+def test_a_full_disk_is_told_and_loses_nothing_that_was_handed_in(tmp_path: Path) -> None:
+    async def story(store: Store) -> None:
+        pages = await store.write(lambda db: (db.pragma("page_count"), db.pragma("max_page_count", 1)))
+        with pytest.raises(StoreError, match="the disk is full"):
+            while True:
+                await store.write(lambda db: [teams.create(db, f"Team {number}", NOON) for number in range(20)])
+        before = await store.read(names)
+        for number in range(50):
+            store.later(named(f"Later {number}"))
+        with pytest.raises(StoreError, match="the disk is full"):
+            await store.write(lambda db: [teams.create(db, "x" * 200, NOON) for _ in range(200)])
+        await store.write(lambda db: db.pragma("max_page_count", 10_000))
+        until = time.monotonic() + 20
+        while len(await store.read(names)) < len(before) + 50 and time.monotonic() < until:
+            await asyncio.sleep(0.01)
+        assert len(await store.read(names)) == len(before) + 50
+        assert pages[0] > 1 and store.trouble == ""
+
+    with_store(tmp_path, story)
+
+
+def test_a_file_that_was_moved_away_takes_nothing_more(tmp_path: Path) -> None:
+    async def story(store: Store) -> None:
+        await store.write(named("Acme"))
+        (tmp_path / "team.db").rename(tmp_path / "old.db")
+        with pytest.raises(StoreError, match="moved away"):
+            await store.write(named("Lost"))
+        (tmp_path / "old.db").rename(tmp_path / "team.db")
+        await store.write(named("Other"))
+        assert await store.read(names) == ["Acme", "Other"]
+
+    with_store(tmp_path, story)
+
+
 def test_a_closed_store_takes_nothing_more(tmp_path: Path) -> None:
     store = a_store(tmp_path)
     store.close()

@@ -46,8 +46,10 @@ class Writer:
     def __init__(self, db: Db, file: Path) -> None:
         self._db = db
         self._file = file
+        self._identity = _identity(file)
         self._handed: queue.SimpleQueue[Asked | None] = queue.SimpleQueue()
         self._kept: list[Asked] = []  # could not be written yet, and nobody waits
+        self._retry_at = 0.0
         self._ending = self._ended = False
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -80,13 +82,13 @@ class Writer:
     def _run(self) -> None:
         while not self._ended:
             self._write(self._take())
+            self._retry()
         self._db.close()
 
     def _take(self) -> list[Asked]:
         """Wait for work; return what there is. A sign that nothing more will come ends it."""
-        batch, self._kept = self._kept, []
-        kept = bool(batch)
-        until = None if not batch else time.monotonic() + RETRY_SECONDS
+        batch: list[Asked] = []
+        until = self._retry_at if self._kept else None
         while len(batch) < LARGEST_BATCH:
             try:
                 asked = self._next(until)
@@ -95,11 +97,11 @@ class Writer:
             if asked is None:
                 self._ended = True
                 break
-            batch.append(asked)
             if asked.answer is not None:
                 until = 0.0
-            elif until is None and not kept:
+            elif not batch:
                 until = time.monotonic() + LINGER_SECONDS
+            batch.append(asked)
         return batch
 
     def _next(self, until: float | None) -> Asked | None:
@@ -108,6 +110,12 @@ class Writer:
         wait = until - time.monotonic()
         return self._handed.get(timeout=wait) if wait > 0 else self._handed.get_nowait()
 
+    def _retry(self) -> None:
+        """Write what could not be written, apart from new work: what the database refuses for good stops nobody."""
+        if self._kept and (self._ended or time.monotonic() >= self._retry_at):
+            kept, self._kept = self._kept, []
+            self._write(kept)
+
     def _write(self, batch: Sequence[Asked]) -> None:
         wanted = [asked for asked in batch if asked.answer is None or not asked.answer.done()]
         if not wanted:
@@ -115,15 +123,20 @@ class Writer:
         try:
             with told(self._file, "written"):
                 done = self._commit(wanted)
-            self.trouble = next((str(each.error) for each in done if each.error and each.asked.answer is None), "")
-        except StoreError as error:
-            self.trouble = error.message
-            self._kept = [asked for asked in wanted if asked.answer is None]
-            done = [Done(asked, None, error) for asked in wanted if asked.answer is not None]
+            if not self._kept:
+                self.trouble = next((str(each.error) for each in done if each.error and each.asked.answer is None), "")
+        except Exception as error:  # whatever the database does, the thread lives on and who waits is told
+            failure = error if isinstance(error, StoreError) else StoreError(f"{self._file} can't be written: {error}")
+            self.trouble = failure.message
+            self._kept += [asked for asked in wanted if asked.answer is None]
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+            done = [Done(asked, None, failure) for asked in wanted if asked.answer is not None]
         _tell(done)
         self._tidy()
 
     def _commit(self, wanted: Sequence[Asked]) -> list[Done]:
+        if _identity(self._file) != self._identity:
+            raise StoreError(f"{self._file} was moved away: what is written would be lost with it")
         self._db.execute("BEGIN IMMEDIATE")
         try:
             done = [self._do(asked) for asked in wanted]
@@ -169,6 +182,14 @@ class Writer:
     def _note_log(self, _: apsw.Connection, __: str, pages: int) -> int:
         self._log_pages = pages
         return apsw.SQLITE_OK
+
+
+def _identity(file: Path) -> tuple[int, int]:
+    """Return what tells this file from another of its name, (0, 0) if there is none."""
+    with suppress(FileNotFoundError):
+        found = file.stat()
+        return found.st_dev, found.st_ino
+    return 0, 0
 
 
 def _tell(done: Sequence[Done]) -> None:
