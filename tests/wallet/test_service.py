@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mini_llm.credentials import Secret
@@ -18,6 +20,7 @@ from mini_llm.errors import (
     ServerError,
 )
 from mini_llm.wallet import account
+from mini_llm.wallet.service import Service
 from tests.hostile import Script, answer, closed_port, cut, flood, html, huge_head, packed, reset, stall
 from tests.wallet.asking import ask
 from tests.wallet.server import ACCOUNT, KEY, Served, told, wallet
@@ -134,3 +137,19 @@ def test_what_an_account_leaves_out_or_gets_wrong_is_left_out() -> None:
 )
 def test_money_is_read_exactly_or_not_at_all(told: object, nanos: int | None) -> None:
     assert account.money(told) == nanos
+
+
+def test_usage_is_asked_for_by_day_or_whatever_else_and_comes_in_rows() -> None:
+    row = {"day": "2026-11-21", "requests": 12, "cost": "0.0123", "saved": "0.0014"}
+    with wallet() as server:
+        server.scripts["/v1/usage"] = told({"rows": [row, "nonsense"], "total": {}, "next": None})
+        key = Secret(KEY, origin=server.url, reference="test")
+
+        async def used(service: Service) -> list[dict[str, Any]]:
+            return await account.usage(service, server.api, key, since="2026-11-01", until="2026-11-22", by="day")
+
+        assert ask(used) == [row]
+        assert server.peer.requests[0].target == "/v1/usage?from=2026-11-01&to=2026-11-22&group_by=day"
+        server.scripts["/v1/usage"] = told({"rows": None})
+        with pytest.raises(ProtocolError):
+            ask(used)
