@@ -170,6 +170,7 @@ class UpstreamError(MiniLLMError):
         self.retry_after = retry_after
         self.body = body
         self.request_id = request_id
+        self.attempts = 0  # that were made before this was told
 
 
 class NetworkError(UpstreamError):

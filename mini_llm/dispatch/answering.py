@@ -68,8 +68,10 @@ class Answering(Generic[Content]):
         parts.active += 1
         try:
             await self._first_to_answer()
-        except BaseException:
+        except BaseException as error:
             parts.active -= 1
+            if isinstance(error, UpstreamError):
+                error.attempts = self.turns.number
             raise
         return self._answer
 

@@ -128,6 +128,8 @@ class App:
     def _tell(self, request: Request, responder: Responder, exchange: Exchange, error: MiniLLMError) -> None:
         """Tell *error* in the dialect of the room: as a status, or as an event where a stream was begun."""
         exchange.outcome = error.code
+        if isinstance(error, UpstreamError) and not exchange.provider:
+            exchange.provider, exchange.attempts = error.provider, error.attempts
         dialect = dialects.get(request.room.dialect if request.room else "openai_chat")
         if responder.streaming:
             exchange.outcome = "partial" if exchange.first_content is not None else error.code
@@ -153,6 +155,8 @@ class App:
 def _fields(error: MiniLLMError, exchange: Exchange) -> Mapping[str, str]:
     """Return what the head of a failed answer says beside its body."""
     fields = dict(heads.named(exchange))
+    if exchange.attempts:
+        fields["x-mini-llm-attempts"] = str(exchange.attempts)
     wait = getattr(error, "retry_after", None)  # of several kinds of errors, here and in the rooms of others
     if wait is not None:
         fields["retry-after"] = str(max(1, round(wait)))

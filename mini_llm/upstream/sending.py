@@ -11,7 +11,7 @@ import orjson
 
 from mini_llm.credentials import Credentials
 from mini_llm.dialects import TargetDialect
-from mini_llm.errors import AuthError, DeadlineError, NotAnAPIError, QuotaError, UpstreamError
+from mini_llm.errors import AuthError, DeadlineError, NetworkError, NotAnAPIError, QuotaError, UpstreamError
 from mini_llm.providers import WALLET, Provider
 from mini_llm.transport import Response
 from mini_llm.upstream.reply import Reply
@@ -90,11 +90,12 @@ class Sending:
 
     def _way_out(self, error: UpstreamError) -> str:
         """Return what to do about *error*, "" if that is not known."""
-        wallet = self.provider.name == WALLET
+        name, wallet = self.provider.name, self.provider.name == WALLET
         if isinstance(error, AuthError):
-            return (
-                "run `mini-llm login`" if wallet else f"check its key: `mini-llm providers test {self.provider.name}`"
-            )
+            return "run `mini-llm login`" if wallet else f"check its key: `mini-llm providers test {name}`"
+        if type(error) is NetworkError and not wallet:
+            running = f"is it running? `mini-llm providers show {name}`"
+            return running if self.provider.local else "`mini-llm doctor` looks for the cause"
         if wallet and isinstance(error, QuotaError) and (link := _top_up_link(error.body, self.provider.base_url)):
             return f"top up at {link}"
         return ""

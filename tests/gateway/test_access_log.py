@@ -57,7 +57,8 @@ def test_a_request_that_is_refused_or_fails_is_told_too(tmp_path: Path) -> None:
         refused, failed = _lines(tmp_path, 2)
         assert "QUERY" not in _log(tmp_path).read_text()
     assert (refused["status"], refused["outcome"], refused["path"]) == (401, "unauthorized", "/v1/models")
-    assert (failed["status"], failed["outcome"], failed["provider"]) == (429, "rate_limited", "")
+    assert (failed["status"], failed["outcome"], failed["provider"]) == (429, "rate_limited", "lab")
+    assert failed["attempts"] == 2
 
 
 def test_a_callers_id_that_could_do_harm_is_not_taken(tmp_path: Path) -> None:
