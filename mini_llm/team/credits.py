@@ -87,7 +87,10 @@ class Ask(NamedTuple):
 
 
 class Held(NamedTuple):
-    """Credits set aside: `nanos` of the wallet, enough for `covers` at list price."""
+    """Credits set aside: `nanos` of the wallet, enough for `covers` at list price.
+
+    From `reserve`: there were `available` in the wallet before, and a next request may have what is `left` now.
+    """
 
     team: str
     member: str
@@ -99,6 +102,8 @@ class Held(NamedTuple):
     discount_percent: int
     nanos: int
     covers: int
+    available: int = 0
+    left: int = 0
 
 
 class Refused(NamedTuple):
@@ -164,7 +169,8 @@ def reserve(db: Db, ask: Ask, now: float) -> Held | Refused:
         granted = min(granted, bound.standing.left)
         if granted < least:
             return Refused("budget", available, bound.standing)
-    return _take(db, ask, now, granted, wanted, discount, bounds)
+    left = min([available, *(bound.standing.left for bound in bounds)]) - granted
+    return _take(db, ask, now, granted, wanted, discount, bounds)._replace(available=available, left=left)
 
 
 def settle(db: Db, held: Held, charge: Charge) -> Settled:
@@ -225,9 +231,7 @@ def _there(db: Db, ask: Ask) -> Held | None:
     return _held(ask.team, ask.request, ask.attempt, found)
 
 
-def _take(
-    db: Db, ask: Ask, now: float, granted: int, wanted: int, discount: int, bounds: list[budgets.Bound]
-) -> Held | Refused:
+def _take(db: Db, ask: Ask, now: float, granted: int, wanted: int, discount: int, bounds: list[budgets.Bound]) -> Held:
     covers = ask.nanos if granted == wanted else _more(granted, discount)
     assert covers is not None
     db.execute(HOLD, (granted, ask.team))

@@ -6,7 +6,6 @@ costs that answered.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 
@@ -18,7 +17,7 @@ from mini_llm.gateway.responder import Responder
 from mini_llm.gateway.state import Gateway, Handler, Room
 from mini_llm.ledger import Entry
 from mini_llm.ledger.entries import Held as Set
-from mini_llm.team import budgets, credits, journal, keys
+from mini_llm.team import credits, keys
 from mini_llm.team.api import answers
 from mini_llm.team.api.answers import BudgetExceededError, CreditsError, ModelNotAllowedError, ScopeError
 from mini_llm.team.api.callers import KeyHolders
@@ -48,13 +47,13 @@ _GEMINI = "/v1beta/models/"
 class Client:
     """A member's key in one request: what it may ask for, what it is charged, what is left."""
 
-    __slots__ = ("_default", "_discount", "balance", "held", "issuer", "key", "top_up_url")
+    __slots__ = ("_default", "_discount", "available", "held", "issuer", "key", "top_up_url")
 
     def __init__(self, key: Key, issuer: str, top_up_url: str, default: str) -> None:
         self.key = key
         self.issuer = issuer
         self.top_up_url = top_up_url or f"{issuer}/credits"
-        self.balance: int | None = None
+        self.available: int | None = None
         self.held: dict[int, Held] = {}
         self._discount = 0
         self._default = default
@@ -79,14 +78,14 @@ class Client:
         if cost is not None and whole:
             fields.append(("x-passy-cost", pricing.decimal(cost)))
         fields.append(("x-passy-discount", f"0.{self._discount:02d}"))
-        if self.balance is not None:
-            fields.append(("x-passy-credits", pricing.decimal(self.balance - (cost or 0 if whole else 0))))
+        if self.available is not None:
+            fields.append(("x-passy-credits", pricing.decimal(self.available - (cost or 0 if whole else 0))))
         return fields
 
-    def holds(self, held: Held, balance: int) -> None:
+    def holds(self, held: Held) -> None:
         """Take note of what was set aside for an attempt, and of the credits there were."""
         self.held[held.attempt] = held
-        self._discount, self.balance = held.discount_percent, balance
+        self._discount, self.available = held.discount_percent, held.available
 
     def refusal(self, refused: Refused) -> CreditsError | BudgetExceededError:
         """Return what is told where credits or a budget do not cover the request."""
@@ -132,18 +131,11 @@ class TeamPayer:
             key.team, key.member, key.id, entry.request_id, nanos, lasts, entry.attempt, least, entry.cost_nanos,
             entry.provider, entry.model, entry.tool,
         )  # fmt: skip
-        store = self._team.store
-        begun = store.now()
-
-        try:
-            outcome, balance, left = await store.write(lambda db: _taken(db, ask, begun))
-        except asyncio.CancelledError:
-            store.later(lambda db: credits.void_request(db, ask.team, ask.request, ask.attempt))
-            raise
+        outcome = await credits.hold(self._team.store, ask)
         if isinstance(outcome, Refused):
             raise client.refusal(outcome)
-        client.holds(outcome, balance)
-        plenty = left >= PLENTY * outcome.nanos
+        client.holds(outcome)
+        plenty = outcome.left >= PLENTY * outcome.nanos
         return Set(f"{entry.request_id}/{entry.attempt}", outcome.covers + plenty)
 
     def void(self, held: Set | None) -> None:
@@ -215,14 +207,6 @@ class Desk:
             raise ScopeError("this key may not ask models")
         team = self._team
         return Client(key, team.issuer(request), team.settings.top_up_url, gateway.runtime.loaded.config.default)
-
-
-def _taken(db: Db, ask: Ask, now: float) -> tuple[Held | Refused, int, int]:
-    """Set credits aside; return that, the team's balance, and what a next request could have."""
-    outcome = credits.reserve(db, ask, now)
-    balance = journal.balance(db, ask.team)
-    tightest = budgets.tightest(db, ask.team, ask.member, ask.key, now)
-    return outcome, balance.nanos, min(balance.available, tightest.left) if tightest else balance.available
 
 
 def tool_of(request: Request) -> str:
