@@ -367,7 +367,7 @@ _mini_llm() {
             [[ $now == -* ]] && kind='words --json --config --profile --quiet --verbose --no-color --help'
             ;;
         ' run')
-            kind='words claude codex opencode aider gemini zed copilot llm'
+            kind='words claude codex opencode aider gemini continue zed copilot llm'
             [[ $now == -* ]] && kind='words -m --model --small-model --config --profile --quiet --verbose --no-color --help'
             ;;
         ' setup')

@@ -231,7 +231,7 @@ complete -c mini-llm -n "__mini_llm_at ' run'" -l quiet -d 'Print nothing but da
 complete -c mini-llm -n "__mini_llm_at ' run'" -l verbose -d 'Say more; show where an error comes from'
 complete -c mini-llm -n "__mini_llm_at ' run'" -l no-color -d 'No colour'
 complete -c mini-llm -n "__mini_llm_at ' run'" -l help -d 'Show this help'
-complete -c mini-llm -n "__mini_llm_at ' run'" -a 'claude codex opencode aider gemini zed copilot llm'
+complete -c mini-llm -n "__mini_llm_at ' run'" -a 'claude codex opencode aider gemini continue zed copilot llm'
 complete -c mini-llm -n "__mini_llm_at ' setup'" -s m -l model -x -a '(__mini_llm_names models aliases)' -d 'What the tool asks'
 complete -c mini-llm -n "__mini_llm_at ' setup'" -l small-model -x -a '(__mini_llm_names models aliases)' -d 'What it asks for its lesser tasks'
 complete -c mini-llm -n "__mini_llm_at ' setup'" -l yes -d 'Agree to the change without being asked'

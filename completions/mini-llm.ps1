@@ -20,7 +20,7 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' alias show' = @('aliases', 'words --json --config --profile --quiet --verbose --no-color --help')
         ' alias remove' = @('aliases', 'words --config --profile --quiet --verbose --no-color --help')
         ' explain' = @('models', 'words --json --config --profile --quiet --verbose --no-color --help')
-        ' run' = @('words claude codex opencode aider gemini zed copilot llm', 'words -m --model --small-model --config --profile --quiet --verbose --no-color --help')
+        ' run' = @('words claude codex opencode aider gemini continue zed copilot llm', 'words -m --model --small-model --config --profile --quiet --verbose --no-color --help')
         ' setup' = @('words claude codex opencode aider gemini continue cline zed vscode copilot llm langchain openai anthropic google-genai cursor', 'words -m --model --small-model --yes --dry-run --undo --list --no-check --json --config --profile --quiet --verbose --no-color --help')
         ' env' = @('words ', 'words --shell --json --config --profile --quiet --verbose --no-color --help')
         ' start' = @('words ', 'words --host --port --workers --detach --key --tls-cert --tls-key --behind-proxy --print-token --json --log --config --profile --quiet --verbose --no-color --help')

@@ -52,8 +52,8 @@ def run(
 ) -> None:
     """Start a tool with the gateway in its environment; no file is changed, and the gateway is started if it is not up.
 
-    Tools: claude, codex, opencode, aider, gemini, copilot, zed, llm. Behind `--` anything that reads OPENAI_BASE_URL,
-    ANTHROPIC_BASE_URL or GOOGLE_GEMINI_BASE_URL.
+    Tools: claude, codex, opencode, aider, gemini, continue, zed, copilot, llm. Behind `--` anything that reads
+    OPENAI_BASE_URL, ANTHROPIC_BASE_URL or GOOGLE_GEMINI_BASE_URL.
     """
     from mini_llm.setup import environment, offer
     from mini_llm.setup.tool import Place

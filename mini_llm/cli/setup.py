@@ -94,13 +94,18 @@ class Act:
             return
         if plan.changes:
             prepared.commit(self.home, plan)
-        elif not self.as_json:
+            for edit in plan.edits:
+                if edit.changes:
+                    self.known.say(f"wrote {edit.file}")
+        else:
             self.known.say(f"{tool.title} is set up already: nothing to do")
         passed = self._try(offered) if check else None
         if self.as_json:
             output.json({**self._told(plan.edits, done=plan.changes), "check": passed and passed._asdict()})
         elif plan.changes:
-            self._tell_done(offered, plan.edits)
+            for step in tool.steps(offered, self.place):
+                self.known.say(f"next: {step}")
+            self.known.say(f"undo: mini-llm setup {tool.name} --undo")
 
     def undo(self) -> None:
         """Take back what was written; also without the tool."""
@@ -148,11 +153,14 @@ class Act:
             raise typer.Exit(1)
         return True
 
-    def _try(self, offered: Offer) -> Passed:
+    def _try(self, offered: Offer) -> Passed | None:
         """Ask for one token as the tool will, from a gateway that is started if none runs."""
         from mini_llm.setup import check
 
         url = self._up()
+        if url.startswith("https:"):
+            self.known.say("not tried: the gateway encrypts with a certificate of its own")
+            return None
         try:
             token = self.tool.credential(offered, self.place)
             passed = check.ask(url, self.tool.route, token, offered.model)
@@ -160,7 +168,7 @@ class Act:
             error.message = f"{self.tool.title} is set up, but its try-out failed: {error.message}"
             error.hint = f"{error.hint}\n`mini-llm setup {self.tool.name} --undo` takes it back".strip()
             raise
-        self.known.say(f"tried: {passed.model} answered in {passed.seconds:.1f} s")
+        self.known.say(f"tried: {passed.model} answered in {passed.seconds * 1000:.0f} ms")
         return passed
 
     def _up(self) -> str:
@@ -188,14 +196,6 @@ class Act:
         for step in steps:
             output.line(f"  {step}")
 
-    def _tell_done(self, offered: Offer, edits: Sequence[Edit]) -> None:
-        for edit in edits:
-            if edit.changes:
-                self.known.say(f"wrote {edit.file}")
-        for step in self.tool.steps(offered, self.place):
-            self.known.say(f"next: {step}")
-        self.known.say(f"undo: mini-llm setup {self.tool.name} --undo")
-
     def _told(self, edits: Sequence[Edit], *, done: bool) -> dict[str, Any]:
         """Return what was, or would be, written as plain JSON values; the keys are stable."""
         files = [
@@ -207,9 +207,14 @@ class Act:
 
 
 def _list(known: Flags, place: Place, *, as_json: bool) -> None:
+    from mini_llm.gateway.process import NotRunningError
     from mini_llm.setup import offer, standing
 
-    found = standing.every(known.paths().home, place, offer.url(known.runtime()))
+    try:
+        url = offer.url(known.runtime())
+    except NotRunningError:  # it takes any port, and has none now
+        url = ""
+    found = standing.every(known.paths().home, place, url)
     if as_json:
         output.json([one.to_dict() for one in found])
         return

@@ -9,7 +9,7 @@ from mini_llm.setup import TOOLS
 
 FILES = {"bash": "mini-llm.bash", "zsh": "_mini-llm", "fish": "mini-llm.fish", "pwsh": "mini-llm.ps1"}
 
-PROGRAMS = "claude codex opencode aider gemini zed copilot llm"  # the tools that `run` starts
+PROGRAMS = "claude codex opencode aider gemini continue zed copilot llm"  # the tools that `run` starts
 
 # What stands for a value: names from the cache, files, or words that are always the same.
 CHOICES = {

@@ -34,7 +34,8 @@ def installed(tool: Tool, place: Place) -> Path | None:
 def check(tool: Tool, place: Place) -> str:
     """Return the tool's version, "" if it does not tell. Raises RefusedError if it is not here, or too old."""
     if installed(tool, place) is None:
-        where = f"neither `{'` nor `'.join(tool.programs)}` is on PATH" if tool.programs else "its folder is not there"
+        names = "` or `".join(tool.programs)
+        where = f"no `{names}` is on PATH, and no folder of its own is there"
         raise RefusedError(f"{tool.title} is not installed here: {where}", hint="install it, then run this again")
     found = program(tool, place)
     if not tool.oldest or found is None:

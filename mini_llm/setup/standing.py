@@ -32,7 +32,7 @@ class Standing(NamedTuple):
 
 
 def every(home: Path, place: Place, url: str) -> list[Standing]:
-    """Return how all tools stand; *url* is where the gateway is."""
+    """Return how all tools stand; *url* is where the gateway is, "" if nobody knows."""
     return [one(find(name), home, place, url) for name in TOOLS]
 
 
@@ -46,7 +46,7 @@ def one(tool: Tool, home: Path, place: Place, url: str) -> Standing:
 
 def stale(kept: Record, url: str) -> str:
     """Return why a set-up no longer holds, "" if it does."""
-    if kept.url != url:
+    if url and kept.url != url:
         return f"the gateway has moved: {kept.url} is now {url}"
     if not Path(kept.helper[0]).is_file():
         return f"mini-llm has moved: there is no {kept.helper[0]}"

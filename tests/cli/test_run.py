@@ -103,7 +103,7 @@ def test_settings_that_would_win_over_the_environment_are_overruled(gateway: Pat
     [
         (("cursor",), 1, "its servers ask the models", "mini-llm start --help"),
         (("openai",), 1, "OpenAI SDK is a library, not a program", "mini-llm run -- CMD"),
-        (("continue",), 1, "Continue takes nothing from its environment", "mini-llm setup continue"),
+        (("cline",), 1, "Cline takes nothing from its environment", "mini-llm setup cline"),
         (("claude",), 1, "Claude Code is not installed here", "`claude` has to be on PATH"),
         (("vim",), 2, "vim is none of the tools", "mini-llm run -- vim"),
         (("--", "no-such-program"), 1, "no-such-program is not installed here", "on PATH"),

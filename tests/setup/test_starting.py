@@ -35,6 +35,7 @@ def test_run_knows_the_tools_that_can_be_started() -> None:
 @pytest.mark.parametrize("name", PROGRAMS.split())
 def test_the_token_goes_by_the_environment_never_by_the_command_line(name: str, desk: Desk) -> None:
     desk.file("gemini").write_text('{"security": {"auth": {"selectedType": "gemini-api-key"}}}')
+    desk.set_up("continue")
     desk.file("claude").write_text('{"apiKeyHelper": "corp", "env": {"ANTHROPIC_BASE_URL": "https://corp.example"}}')
     offered = desk.offer(name)
     told = started(desk, name, offered)
@@ -81,6 +82,13 @@ def test_gemini_is_started_only_if_it_would_use_a_key(desk: Desk) -> None:
     desk.file("gemini").write_text('{"security": {"auth": {"selectedType": "oauth-personal"}}}')
     with pytest.raises(RefusedError, match="signs in by oauth-personal"):
         started(desk, "gemini")
+
+
+def test_continue_is_started_only_if_it_knows_a_model_of_ours(desk: Desk) -> None:
+    with pytest.raises(RefusedError, match="lists no model of the gateway"):
+        started(desk, "continue")
+    desk.set_up("continue")
+    assert started(desk, "continue").environ == {"MINI_LLM": desk.offer("continue").token()}
 
 
 def test_sdks_see_one_credential_each(desk: Desk) -> None:

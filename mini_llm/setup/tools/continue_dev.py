@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mini_llm.setup import formats, tree
 from mini_llm.setup.offer import quoted
-from mini_llm.setup.tool import PROVIDER, Change, Offer, Piece, Place, RefusedError, Tool
+from mini_llm.setup.tool import PROVIDER, Change, Offer, Piece, Place, RefusedError, Start, Tool
 
 SECRET = "MINI_LLM"  # noqa: S105  (the name of one)
 NEEDED = {"name": PROVIDER, "version": "0.0.1", "schema": "v1"}
@@ -48,10 +48,23 @@ def changes(offer: Offer, place: Place) -> tuple[Change, ...]:
     return (Change(file, "yaml", tuple(pieces)),)
 
 
+def start(offer: Offer, place: Place) -> Start:
+    """Return its secret as `cn` takes it: from the environment, too. Raises RefusedError where no model is ours."""
+    models = tree.get(formats.said("yaml", folder(place) / "config.yaml"), ("models",)) or ()
+    if not any(str(model.get("name", "")).startswith(PROVIDER) for model in models if isinstance(model, dict)):
+        raise RefusedError(
+            "Continue's config.yaml lists no model of the gateway", hint="`mini-llm setup continue` first"
+        )
+    return Start({SECRET: offer.token()})
+
+
 def steps(offer: Offer, place: Place) -> tuple[str, ...]:
     """Return how its secret gets there."""
     line = f"{SECRET}=$({quoted(offer.helper)})"
-    return (f'give it the token: echo "{line}" >> {folder(place) / ".env"}',)
+    return (
+        f'give it the token: echo "{line}" >> {folder(place) / ".env"}',
+        "or start `cn` with `mini-llm run continue`",
+    )
 
 
 TOOL = Tool(
@@ -60,5 +73,6 @@ TOOL = Tool(
     programs=("cn",),
     signs=lambda place: (folder(place),),
     changes=changes,
+    start=start,
     steps=steps,
 )

@@ -40,7 +40,7 @@ def steps(offer: Offer, place: Place) -> tuple[str, ...]:
     """Return how its key gets there, and how a model is asked."""
     return (
         f'give it the token: llm keys set {PROVIDER} --value "$({quoted(offer.helper)})"',
-        f'then: llm -m {quoted([f"{PROVIDER}/{offer.model}"])} "Hello"',
+        f'ask: llm -m {quoted([f"{PROVIDER}/{offer.model}"])} "Hello"',
     )
 
 
