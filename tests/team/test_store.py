@@ -296,6 +296,18 @@ def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     assert failure.value.hint == "upgrade mini-llm"
 
 
+def test_a_file_that_another_process_is_just_making_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "team.db"
+    file.touch(mode=0o600)
+    other = apsw.Connection(str(file))
+    other.execute("BEGIN IMMEDIATE; CREATE TABLE half (made)")
+    release = threading.Timer(0.3, lambda: other.execute("ROLLBACK"))
+    release.start()
+    a_store(tmp_path).close()
+    release.join()
+    other.close()
+
+
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:
     file = tmp_path / "team.db"
     file.write_bytes(b"no database at all" * 100)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ Durability = Literal["process", "power"]
 SQLiteValue: TypeAlias = int | float | bytes | str | None
 
 BUSY_MS = 5000
+PAUSE_SECONDS = 0.01  # between two tries to open a file that is held
 
 
 class Db(apsw.Connection):
@@ -89,7 +91,7 @@ def open_writer(file: Path, tokens: Tokens, sign: Sign, durability: Durability, 
         _make(file)
         db = _connected(file, tokens, sign, busy_ms)
         try:
-            db.execute("PRAGMA journal_mode = WAL").fetchall()
+            _begin_log(db, busy_ms)
             db.pragma("synchronous", 2 if durability == "power" else 1)
             # Without this a statement is planned anew whenever a value is bound to it: 18 µs instead of 3.
             db.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
@@ -134,6 +136,19 @@ def _connected(file: Path, tokens: Tokens, sign: Sign, busy_ms: int) -> Db:
     db.set_busy_timeout(busy_ms)
     db.tokens, db.sign = tokens, sign
     return db
+
+
+def _begin_log(db: Db, busy_ms: int) -> None:
+    """Let writes go to a log first. SQLite asks for that once and does not wait while another process makes the file."""
+    end = time.monotonic() + busy_ms / 1000
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL").fetchall()
+            return
+        except apsw.BusyError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(PAUSE_SECONDS)
 
 
 def _make(file: Path) -> None:
