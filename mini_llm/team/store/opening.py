@@ -139,7 +139,7 @@ def _connected(file: Path, tokens: Tokens, sign: Sign, busy_ms: int) -> Db:
 
 
 def _begin_log(db: Db, busy_ms: int) -> None:
-    """Let writes go to a log first. SQLite asks for that once and does not wait while another process makes the file."""
+    """Let writes go to a log first. SQLite asks for that once, and does not wait for a process that makes the file."""
     end = time.monotonic() + busy_ms / 1000
     while True:
         try:
