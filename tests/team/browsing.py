@@ -151,7 +151,11 @@ def house(
         store = Store(home / "team.db", tokens, now=clock, durability="process")
         team = Team(world.runtime, store, tokens, settings)
         try:
-            guard = Guard(hosts(port), {}, origins=[f"http://127.0.0.1:{port}", settings.url])
+            others = [
+                "https://chat.example.com",
+                f"http://localhost:{port}",
+            ]  # they may ask, not send forms
+            guard = Guard(hosts(port), {}, origins=[f"http://127.0.0.1:{port}", settings.url, *others])
             gateway = Gateway(world.runtime, guard, Calls())
             gateway.table = Table(pages.rooms(team, limits=Limits(limits, now=clock)))
             service = Service(gateway, [sock])

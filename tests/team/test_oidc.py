@@ -93,7 +93,7 @@ def test_a_state_is_good_once_and_only_in_the_browser_that_began(issuer: Issuer)
         with pytest.raises(CompanyError):
             await openid.finish(other, told)
         await openid.finish(state, told)
-        with pytest.raises(CompanyError):
+        with pytest.raises(CompanyError, match="no such sign-in"):
             await openid.finish(state, told)
 
     asyncio.run(play())

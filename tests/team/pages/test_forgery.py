@@ -63,6 +63,7 @@ def test_a_form_of_another_site_is_refused(server: House, path: str) -> None:
     browser = server.browser(server.owner)
     for headers in (
         {"origin": "https://evil.example"},
+        {"origin": "https://chat.example.com"},
         {"origin": "null"},
         {"origin": f"{server.url}.evil.example"},
         {"origin": server.url.replace("127.0.0.1", "localhost")},
