@@ -53,7 +53,9 @@ def test_version_loads_nothing_but_itself(tmp_path: Path) -> None:
     assert not too_much, f"{too_much} {ADVICE}"
 
 
-@pytest.mark.parametrize("command", ["--help", "chat --help", "usage --help", "config path", "completions bash"])
+@pytest.mark.parametrize(
+    "command", ["--help", "chat --help", "login --help", "usage --help", "config path", "completions bash"]
+)
 def test_a_command_that_asks_no_model_loads_nothing_that_could(command: str, tmp_path: Path) -> None:
     too_much = _loaded_by(tmp_path, *command.split()) & (SLOW | ONLY_TO_ANSWER)
     assert not too_much, f"{too_much} {ADVICE}"

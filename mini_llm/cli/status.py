@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mini_llm.runtime import Runtime
 
-MEND_NOTHING = "export OPENAI_API_KEY=sk-... or run `mini-llm providers add groq --key`"
+MEND_NOTHING = "mini-llm login, or bring a key of your own: export OPENAI_API_KEY=sk-..."
 app = new_app()
 
 
