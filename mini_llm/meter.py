@@ -32,7 +32,10 @@ MOST_WORDS = 512
 
 
 class Meter:
-    """What one attempt amounts to. Times are seconds since the attempt began, None until it happens."""
+    """What one attempt amounts to. Times are seconds since the attempt began, None until it happens.
+
+    `watch`, if there is one, is called with each step after the first content; what it raises ends the stream.
+    """
 
     def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -42,6 +45,7 @@ class Meter:
         self.ended = False
         self.characters = 0
         self.request_id = ""
+        self.watch: Callable[[Meter, Delta], None] | None = None
 
     @property
     def elapsed(self) -> float:

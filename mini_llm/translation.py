@@ -109,8 +109,11 @@ async def _continued(
     try:
         for delta in held:
             yield delta
+        watch = meter.watch
         async for delta in deltas:
             meter.see(delta)
+            if watch is not None:
+                watch(meter, delta)
             yield delta
     finally:
         await deltas.aclose()

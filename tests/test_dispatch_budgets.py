@@ -130,3 +130,43 @@ def test_who_goes_on_with_a_broken_answer_within_a_budget_is_asked_for_the_rest_
         asked = second.seen[0].body
     assert asked["messages"][-1] == {"role": "assistant", "content": begun}
     assert (asked.get("max_tokens") or asked.get("max_completion_tokens")) < 1000
+
+
+def streamed(ours: World, **options: Any) -> tuple[str, MiniLLMError | None, Any]:
+    """Ask once for a stream; return what came, and what ended it."""
+
+    async def go() -> tuple[str, MiniLLMError | None, Any]:
+        told = ""
+        async with AsyncClient(runtime=Runtime.open(environ=ours.environ, cwd=ours.home)) as client:
+            stream = client.stream("Hi", **{"model": "lab/m", **options})
+            try:
+                async for delta in stream:
+                    told += delta.text
+            except MiniLLMError as error:
+                return told, error, None
+            finally:
+                await client._runtime.close()
+            return told, None, stream.answer
+
+    return asyncio.run(go())
+
+
+def test_a_stream_that_goes_on_past_its_money_is_ended(tmp_path: Path) -> None:
+    with Provider(Say("word " * 2000, usage=(1, 2000))) as provider:  # whatever `max_tokens` it was told
+        ours = budgeted(tmp_path / "home", provider, {"daily": "0.001"})  # for 100 tokens
+        told, error, _ = streamed(ours)
+    assert isinstance(error, BudgetError) and "was ended" in error.message
+    assert 90 <= len(told.split()) <= 101
+    (row,) = ours.rows()
+    assert row["status"] == "partial" and row["error"] == "insufficient_quota"
+    assert 0 < row["cost_nanos"] <= 1_010_000 * 2
+
+
+def test_a_stream_within_its_money_is_left_alone_and_a_passed_warning_is_told(tmp_path: Path) -> None:
+    with Provider(Say("word " * 300, usage=(1, 300))) as provider:
+        ours = budgeted(tmp_path / "home", provider, {"daily": "0.001", "enforce": "warning"})
+        told, error, answer = streamed(ours)
+        assert error is None and len(told.split()) == 300
+        assert answer.warnings == ("the budget of $0.0010 a day is passed, with $0 spent",)
+        (whole,) = chat(ours, "Hi", max_tokens=1)
+        assert whole.to_dict()["warnings"][0].startswith("the budget of $0.0010 a day is passed, with $0.0030")

@@ -117,6 +117,8 @@ class Screen:
         """Say what an ended answer cost, and how it ended if that was odd."""
         if answer.dropped:
             self._flags.say(f"note: {answer.provider} does not take {', '.join(answer.dropped)}; left out")
+        for warning in answer.warnings:
+            self.warn(warning)
         ending = ENDINGS.get(answer.finish_reason, "" if answer.text or self._as_json else "the model sent no text")
         if ending:
             self._flags.say(f"note: {ending}")

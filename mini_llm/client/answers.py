@@ -25,7 +25,8 @@ class Answer:
 
     `provider` and `model` answered; `route` is the decision in one line, as `mini-llm explain` tells it;
     `attempts` counts every request sent for it; `cost_nanos` is in billionths of a US dollar, None if unknown;
-    `seconds` is the time the last attempt took; `dropped` names tuning fields the provider does not take.
+    `seconds` is the time the last attempt took; `dropped` names tuning fields the provider does not take;
+    `warnings` is what budgets say that only warn.
     """
 
     response: ChatResponse
@@ -37,6 +38,7 @@ class Answer:
     cost_nanos: int | None
     seconds: float
     dropped: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -87,6 +89,7 @@ class Answer:
             "cost_nanos": self.cost_nanos,
             "seconds": round(self.seconds, 3),
             "dropped": list(self.dropped),
+            "warnings": list(self.warnings),
         }
 
     @property
@@ -112,6 +115,7 @@ def answer_of(dispatched: Dispatched[Any], response: ChatResponse) -> Answer:
         cost_nanos=dispatched.cost_nanos,
         seconds=dispatched.meter.elapsed,
         dropped=dispatched.dropped,
+        warnings=dispatched.warnings,
     )
 
 

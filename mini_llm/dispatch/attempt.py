@@ -56,6 +56,7 @@ class Attempt(Generic[Content]):
         self._sending = sending
         self._receive = receive
         self.allowance = allowance
+        self.meter.watch = allowance.watch if allowance else None
         self._reservation = allowance.held.id if allowance else ""
         self._opened = False
         self._settled = False

@@ -96,6 +96,11 @@ class Answer(Generic[Content]):
         self._cost = cost
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What budgets that only warn have to say."""
+        return self.allowance.warnings if self.allowance else ()
+
+    @property
     def cost_nanos(self) -> int | None:
         """What the answer costs by the usage seen so far, None if its price or usage is unknown."""
         last = self._cost(self.target, self.meter)

@@ -16,8 +16,13 @@ EVENTS = (
 _LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
-def answered(exchange: Exchange, dropped: tuple[str, ...] = (), most: int | None = None) -> list[tuple[str, str]]:
-    """Return who answered, and how it was found; *most* is how many tokens a budget allowed for the answer."""
+def answered(
+    exchange: Exchange, dropped: tuple[str, ...] = (), most: int | None = None, warnings: tuple[str, ...] = ()
+) -> list[tuple[str, str]]:
+    """Return who answered, and how it was found.
+
+    *most* is how many tokens a budget allowed for the answer, *warnings* what those say that only warn.
+    """
     fields = [
         *named(exchange),
         ("x-mini-llm-provider", exchange.provider),
@@ -33,6 +38,9 @@ def answered(exchange: Exchange, dropped: tuple[str, ...] = (), most: int | None
         fields.append(("x-mini-llm-dropped", ", ".join(dropped)))
     if most is not None:
         fields.append(("x-mini-llm-max-tokens", str(most)))
+    if warnings:
+        told = "; ".join(warnings).encode("ascii", "backslashreplace").decode()
+        fields.append(("x-mini-llm-budget-warning", "".join(filter(str.isprintable, told))))
     return fields
 
 

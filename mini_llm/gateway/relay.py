@@ -188,7 +188,7 @@ class _Relay:
 
     def _told(self, answer: Answer[_Content]) -> list[tuple[str, str]]:
         most = answer.allowance.most if answer.allowance else None
-        return heads.answered(self._exchange, answer.dropped, most)
+        return heads.answered(self._exchange, answer.dropped, most, answer.warnings)
 
     async def flow(self, answer: Answer[_Content], flow: Flow) -> None:
         """Send a large answer as it comes."""

@@ -108,6 +108,15 @@ def limit_of(told: Budget) -> Limit:
     return Limit(told.scope, told.period, min(build.nanos(told.dollars), LARGEST), told.hard)
 
 
+def passed(standing: Standing) -> str:
+    """Tell that a limit which only warns is passed."""
+    limit = standing.limit
+    whole = dollars(standing.spent + standing.held)
+    return (
+        f"the budget of {dollars(limit.nanos)} {NAMES[limit.period]}{_whose(limit.scope)} is passed, with {whole} spent"
+    )
+
+
 def raising(limit: Limit) -> str:
     """Return the command that raises a budget, to twice what it is."""
     from shlex import quote  # 3 ms, and few need it
