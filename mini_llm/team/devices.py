@@ -18,7 +18,7 @@ SLOWER_SECONDS = 5
 SLACK_SECONDS = 0.5  # that a poll may come early: networks are not clocks
 WRONG_CODES = 5
 WRONG_SECONDS = 60.0
-KEPT_SECONDS = 86400.0
+KEPT_SECONDS = 3600.0  # that a login which is over can still be told so
 LONGEST = 100
 
 ADD = """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from mini_llm.team.errors import ConflictError, InvalidError, MissingError
+from mini_llm.team.errors import ConflictError, ForbiddenError, InvalidError, MissingError
 from mini_llm.team.roles import Operator
 from mini_llm.team.store import Db
 
@@ -87,12 +87,12 @@ def top_up(db: Db, by: Operator, nanos: int, reference: str, now: float, *, note
     Only the operator adds credits: a member who could would print money. ConflictError if the payment was for another
     team or amount. Returns whether the balance changed.
     """
-    return _once(db, by.team, "top_up", nanos, reference, by.id, note, now)
+    return _once(db, _operated(by), "top_up", nanos, reference, by.id, note, now)
 
 
 def refund(db: Db, by: Operator, nanos: int, reference: str, now: float, *, note: str = "") -> bool:
     """Give credits back; *reference* names what for (a request), and is refunded once."""
-    return _once(db, by.team, "refund", nanos, reference, by.id, note, now)
+    return _once(db, _operated(by), "refund", nanos, reference, by.id, note, now)
 
 
 def transfers(db: Db, team: str, *, before: int | None = None, charges: bool = True, most: int = 100) -> list[Transfer]:
@@ -106,6 +106,13 @@ def move(db: Db, team: str, source: Purse, target: Purse, nanos: int, charge: in
     """Pay a charge, or give back what was too much. Nothing is written where nothing moves."""
     if nanos:
         db.execute(MOVE, (now, team, source, target, nanos, charge, None, "server", ""))
+
+
+def _operated(by: Operator) -> str:
+    """Return the team of *by*, who must not be a member, whatever a caller hands in."""
+    if not isinstance(by, Operator):
+        raise ForbiddenError("only the server's operator adds credits")
+    return by.team
 
 
 def _once(db: Db, team: str, source: Purse, nanos: int, reference: str, by: str, note: str, now: float) -> bool:

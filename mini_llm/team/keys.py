@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from typing import Any, NamedTuple
 
-from mini_llm.team import budgets, entered, ids, people
+from mini_llm.team import audit, budgets, entered, ids, people
 from mini_llm.team.errors import ForbiddenError, InvalidError, MissingError, RightsError
 from mini_llm.team.rights import Allowance, Rights, excess, narrowed, read_models, written_models
 from mini_llm.team.roles import RANK, Actor, Member
@@ -177,6 +177,7 @@ def rotate(db: Db, refresh_token: str, now: float) -> Issued | None:
         return None
     if used is not None:
         db.execute(REVOKE, (now, team, id))
+        audit.note(db, team, "server", "key.reuse", id, "", now)
         return None
     key = _key(db.row(ONE, (team, id)))
     if key is None or people.member(db, team, key.member) is None:

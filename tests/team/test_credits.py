@@ -237,6 +237,14 @@ def test_a_payment_is_booked_once(tmp_path: Path) -> None:
         assert journal.balance(ours.db, ours.team.id).nanos == 25 * DOLLAR
 
 
+def test_no_member_adds_credits_not_even_an_owner(tmp_path: Path) -> None:
+    with office(tmp_path) as ours:
+        for add in (journal.top_up, journal.refund):
+            with pytest.raises(ForbiddenError):
+                add(ours.db, ours.owner, DOLLAR, "evt_1", NOON)  # type: ignore[arg-type]
+        assert ours.available() == 5 * DOLLAR
+
+
 @pytest.mark.parametrize(("nanos", "reference"), [(0, "e"), (-1, "e"), (10**18, "e"), (1, ""), (1, "e" * 201)])
 def test_credits_that_make_no_sense_are_refused(nanos: int, reference: str, tmp_path: Path) -> None:
     with office(tmp_path) as ours, pytest.raises(InvalidError):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mini_llm.team import keys, people
+from mini_llm.team import audit, keys, people
 from mini_llm.team.errors import ForbiddenError, InvalidError, MissingError
 from mini_llm.team.rights import Allowance, Rights
 from mini_llm.team.store import Db
@@ -119,6 +119,7 @@ def test_an_old_refresh_token_shown_again_ends_the_whole_family(tmp_path: Path) 
             assert keys.find(ours.db, issued.access_token, NOON + 4) is None
             assert keys.rotate(ours.db, issued.refresh_token or "", NOON + 4) is None
         assert keys.find(ours.db, ours.token, NOON + 4) is not None  # another family
+        assert [(row.what, row.about) for row in audit.rows(ours.db, ours.owner)] == [("key.reuse", first.key.id)]
 
 
 def test_a_family_ends_after_its_time_however_often_it_was_refreshed(tmp_path: Path) -> None:
