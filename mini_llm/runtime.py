@@ -122,7 +122,8 @@ class Runtime:
     def budgets(self) -> Budgets:
         """The limits that are set, and the money held against them."""
         config = self.loaded.config
-        return Budgets(self.ledger, map(limit_of, config.limits), zone=zone_named(config.budget_zone))
+        zone = zone_named(config.budget_zone)
+        return Budgets(self.ledger, map(limit_of, config.limits), zone=zone, low=config.budget_low)
 
     @cached_property
     def memory(self) -> Memory:
@@ -190,11 +191,13 @@ class Runtime:
             now=self._now,
             budgets=self.payer or budgets,
             charge=self.payer.charge if self.payer else None,
+            low=None if self.payer or budgets is None else budgets.low,
         )
 
     def decide(self, name: str = "", needs: Needs | None = None) -> Decision:
         """Return which targets a request for *name* would be sent to, in order. Nothing is sent."""
-        return self.router.decide(name, needs or Needs(), self._now())
+        minds = self.loaded.config.limits and self.payer is None and self.router.minds_budgets(name)
+        return self.router.decide(name, needs or Needs(), self._now(), self.budgets.low_now() if minds else "")
 
     def reloaded(self, loaded: Loaded) -> Runtime:
         """Return a runtime with other settings that shares what they leave as it is; only the last one is closed."""

@@ -170,3 +170,41 @@ def test_a_stream_within_its_money_is_left_alone_and_a_passed_warning_is_told(tm
         assert answer.warnings == ("the budget of $0.0010 a day is passed, with $0 spent",)
         (whole,) = chat(ours, "Hi", max_tokens=1)
         assert whole.to_dict()["warnings"][0].startswith("the budget of $0.0010 a day is passed, with $0.0030")
+
+
+def test_a_route_asks_for_something_cheaper_while_a_budget_is_low_and_every_word_of_it_agrees(tmp_path: Path) -> None:
+    prices = {"lab/m": PRICES["lab/m"], "cheap/m": {"input": "0.1", "output": "1"}}
+    with Provider(Say("Dear", usage=(100, 850))) as dear, Provider(Say("Cheap", usage=(1, 1))) as cheap:
+        ours = paying(
+            tmp_path / "home",
+            {"lab": dear, "cheap": cheap},
+            {
+                "prices": prices,
+                "budgets": {"daily": "0.0100"},
+                "aliases": {"smart": {"targets": ["lab/m"], "whenLow": "small"}, "small": "cheap/m"},
+            },
+        )
+        (first,) = chat(ours, "Hi", model="smart", max_tokens=900)
+        assert (first.text, first.route) == ("Dear", "smart (priority): lab/m")
+        (second,) = chat(ours, "Hi", model="smart", max_tokens=50)
+        line = "smart, as the budget of $0.010 a day is low: small (priority): cheap/m"
+        assert (second.text, second.route) == ("Cheap", line)
+        decision = Runtime.open(environ=ours.environ, cwd=ours.home).decide("smart")
+        assert decision.line() == line
+        assert decision.choices[0].reason == "first choice, as the budget of $0.010 a day is low"
+    assert [row["route"] for row in ours.rows()] == [first.route, line]
+
+
+def test_where_nothing_cheaper_can_be_asked_the_route_stays_as_it_is(tmp_path: Path) -> None:
+    with Provider(Say("Dear", usage=(10, 1))) as dear:
+        ours = paying(
+            tmp_path / "home",
+            {"lab": dear},
+            {
+                "prices": PRICES,
+                "budgets": {"daily": "0.0100", "low": 99, "enforce": "warning"},
+                "aliases": {"smart": {"targets": ["lab/m"], "whenLow": "nowhere/m"}},
+            },
+        )
+        chat(ours, "Hi", model="smart", max_tokens=900)
+        assert [answer.route for answer in chat(ours, "Hi", model="smart")] == ["smart (priority): lab/m"]

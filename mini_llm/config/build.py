@@ -38,6 +38,7 @@ def config(values: Mapping[str, Any]) -> Config:
         budgets={name: dollars(told) for name, told in values.get("budgets", {}).items() if name in PERIODS},
         limits=tuple(_limits(values.get("budgets", {}))),
         budget_zone=values.get("budgets", {}).get("zone", ""),
+        budget_low=values.get("budgets", {}).get("low", 20),
         durability=values.get("ledger", {}).get("durability", "process"),
         gateway=_gateway(values.get("gateway", {})),
         **_history(values.get("history", False)),
@@ -112,7 +113,7 @@ def _route(told: object, usual: Timeouts) -> Route:
         targets_of(told),
         timeouts=_timeouts(told["timeouts"], usual) if "timeouts" in told else None,
         **_only(told, strategy="strategy", recovery="recovery", wallet="wallet", maxAttempts="max_attempts"),
-        **_only(told, afterRefusal="after_refusal"),
+        **_only(told, afterRefusal="after_refusal", whenLow="when_low"),
         wallet_limit=nanos(told["walletLimit"]) if "walletLimit" in told else None,
     )
 

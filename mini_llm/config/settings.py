@@ -23,6 +23,7 @@ class Route(NamedTuple):
     """First choice, then fallbacks. "" and None mean: as `Routing` says.
 
     `wallet_limit`: the most, in nano-dollars, that one request may be expected to cost for the wallet to be asked.
+    `when_low`: the name that is asked in its place while a budget is low.
     """
 
     targets: tuple[str, ...]
@@ -33,6 +34,7 @@ class Route(NamedTuple):
     after_refusal: Literal["stop", "next"] = "stop"
     max_attempts: int | None = None
     timeouts: Timeouts | None = None
+    when_low: str = ""
 
 
 class Routing(NamedTuple):
@@ -117,6 +119,7 @@ class Config:
     budgets: Mapping[str, str] = field(default_factory=dict)
     limits: tuple[Budget, ...] = ()
     budget_zone: str = ""
+    budget_low: int = 20
     durability: Literal["process", "power"] = "process"
     gateway: Gateway = _GATEWAY
     history: bool = False

@@ -38,9 +38,10 @@ class Dispatch:
         draw: Callable[[], float] = random.random,
         budgets: Purse | None = None,
         charge: Callable[[Entry], None] | None = None,
+        low: Callable[[str, str], Awaitable[str]] | None = None,
     ) -> None:
         self._parts = Parts(
-            router, registry, catalogue, upstream, health, ledger, now, clock, sleep, draw, budgets, charge
+            router, registry, catalogue, upstream, health, ledger, now, clock, sleep, draw, budgets, charge, low
         )
 
     def answer(self, call: Call[Content]) -> Answering[Content]:

@@ -59,7 +59,10 @@ class Answering(Generic[Content]):
         parts, call = self._parts, self._call
         parts.ledger.check()
         now = parts.now()
-        decision = self._decision = parts.router.decide(call.model, self._needed, now)
+        low = ""
+        if parts.low is not None and parts.router.minds_budgets(call.model):
+            low = await parts.low(call.tool, call.caller)
+        decision = self._decision = parts.router.decide(call.model, self._needed, now, low)
         request_id = call.request_id or f"ml-{secrets.token_hex(12)}"
         self._occasion = Occasion(call, request_id, decision.line(), self._needs)
         self._answer = Answer(decision, request_id, parts.cost)

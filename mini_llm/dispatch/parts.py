@@ -41,7 +41,8 @@ class Payer(Purse, Protocol):
 class Parts:
     """The rooms it knows, its clocks, and how many calls and retries there are just now.
 
-    `charge` hears of every attempt that has ended, where somebody else than the gateway's user pays.
+    `charge` hears of every attempt that has ended, where somebody else than the gateway's user pays. `low` tells which
+    budget of a tool and a caller is low.
     """
 
     router: Router
@@ -56,14 +57,16 @@ class Parts:
     draw: Callable[[], float]
     budgets: Purse | None = None
     charge: Callable[[Entry], None] | None = None
+    low: Callable[[str, str], Awaitable[str]] | None = None
     active: int = 0
     retrying: int = 0
 
     def write_down(self, entry: Entry) -> None:
         """Hand the row of an attempt to all who keep books."""
-        self.ledger.append(entry)
         if self.charge is not None:
             self.charge(entry)
+            entry = entry._replace(reservation="")  # which is in the books of who pays, not in the ledger
+        self.ledger.append(entry)
 
     def price_id(self, target: Target, usage: Usage | None) -> str:
         """Return the name of the price that *target* asks for *usage*: by it the cost can be worked out again."""

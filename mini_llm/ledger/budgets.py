@@ -6,19 +6,23 @@ which settles it; or `void` it if it was never sent.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 
 from mini_llm.config import build
 from mini_llm.config.settings import Budget
-from mini_llm.errors import BudgetError, PriceUnknownError
+from mini_llm.errors import BudgetError, LedgerError, PriceUnknownError
 from mini_llm.ledger import Ledger
 from mini_llm.ledger.entries import Entry, Held, Hold, Limit, Refused, Standing, Window
 from mini_llm.ledger.windows import window_at
 from mini_llm.pricing import decimal, dollars
 
 LARGEST = 4 * 10**18  # nano-dollars: more is no limit, and would not fit the database's sums
+LOW_PERCENT = 20
+LOOK_SECONDS = 1.0  # between two looks at what is left
 NAMES = {"daily": "a day", "weekly": "a week", "monthly": "a month", "total": "in all"}
 
 
@@ -32,10 +36,14 @@ class Budgets:
         *,
         zone: tzinfo | None = None,
         clock: Callable[[], float] = time.time,
+        low: int = LOW_PERCENT,
     ) -> None:
         self._ledger = ledger
         self._zone = zone
         self._clock = clock
+        self._low = low
+        self._looked = -LOOK_SECONDS
+        self._seen: tuple[Standing, ...] = ()
         self._limits: dict[str, tuple[Limit, ...]] = {}
         for limit in sorted(limits):  # one order for all, so that no two requests wait for each other
             self._limits[limit.scope] = (*self._limits.get(limit.scope, ()), limit)
@@ -74,6 +82,33 @@ class Budgets:
         """Give back what was set aside for an attempt that was never sent."""
         if held is not None:
             self._ledger.void(held.id)
+
+    async def low(self, tool: str = "", caller: str = "") -> str:
+        """Say which limit of a request is low, "" if none; what is known of them is a second old at most."""
+        limits = self.of(tool, caller)
+        if limits and abs(self._clock() - self._looked) >= LOOK_SECONDS:
+            await asyncio.to_thread(self._look)
+        return self._lowest(limits)
+
+    def low_now(self, tool: str = "", caller: str = "") -> str:
+        """Say it at once. Reads the disk."""
+        limits = self.of(tool, caller)
+        if limits:
+            self._look()
+        return self._lowest(limits)
+
+    def _look(self) -> None:
+        with suppress(LedgerError):  # told elsewhere, and no reason to ask for another model
+            self._seen = tuple(self.standings())
+        self._looked = self._clock()
+
+    def _lowest(self, limits: Iterable[Limit]) -> str:
+        among = set(limits)
+        for standing in self._seen:
+            limit = standing.limit
+            if limit in among and (limit.nanos - standing.spent - standing.held) * 100 < limit.nanos * self._low:
+                return f"the budget of {dollars(limit.nanos)} {NAMES[limit.period]}{_whose(limit.scope)} is low"
+        return ""
 
     def standings(self) -> list[Standing]:
         """Tell how every limit stands now. Reads the disk."""

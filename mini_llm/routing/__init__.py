@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -101,12 +102,22 @@ class Router:
         self._plans: dict[str, _Plan] = {}
         self._rotations: dict[str, int] = {}
 
-    def decide(self, name: str, needs: Needed, now: float) -> Decision:
+    def minds_budgets(self, name: str) -> bool:
+        """Tell whether *name* is another's while a budget is low: then `decide` is to be told whether one is."""
+        route = self._config.aliases.get(name or self._config.default)
+        return route is not None and route.when_low != ""
+
+    def decide(self, name: str, needs: Needed, now: float, low: str = "") -> Decision:
         """Return the targets for *name* ("" is the default); those in trouble or unfit go last.
+
+        *low* says which budget is low, if one is: then a route's `whenLow` is asked in its place.
 
         Needs that are a function are asked for only if they can matter; what the request would cost is then not told.
         Raises UnknownModelError, CredentialError (no key), NoProviderError, BudgetError (dearer than a route's limit).
         """
+        if low and self.minds_budgets(name):
+            with suppress(MiniLLMError):  # nothing there can be asked: better the dear one than none
+                return self._instead(name or self._config.default, needs, now, low)
         plan = self._plans.get(name) or self._planned(name)
         if plan.missing is not None:
             raise plan.missing
@@ -135,6 +146,12 @@ class Router:
         if holder is not None and usual.strategy != "priority":
             fit = strategies.stay(fit, holder, forecasts, by_price=usual.strategy == "cost")
         return usual._replace(choices=(*fit, *others), skipped=skipped, told="")
+
+    def _instead(self, name: str, needs: Needed, now: float, low: str) -> Decision:
+        """Decide for what stands in for *name*, and say so."""
+        found = self.decide(self._config.aliases[name].when_low, needs, now)
+        choices = tuple(choice._replace(reason=f"{choice.reason}, as {low}") for choice in found.choices)
+        return found._replace(asked=name, choices=choices, told=f"{name}, as {low}: {found.line()}")
 
     def learn(self, target: Target, usage: Usage, needs: Needs | None, now: float) -> None:
         """Take note of what an answer used; *needs* of its request, where they were asked for."""
