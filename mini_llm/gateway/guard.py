@@ -34,6 +34,7 @@ HOST = re.compile(r"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?")
 JSON_TYPE = re.compile(r"application/(?:[a-z0-9.+-]+\+)?json")
 FORM_TYPE = "application/x-www-form-urlencoded"
 UNGUARDED = ("open", "session")  # rooms that take no token
+LARGEST_FORM = 64 * 1024
 LONGEST_CHAIN = 2048
 LOOK_SECONDS = 0.2  # between two looks for tokens that were made meanwhile
 
@@ -158,6 +159,8 @@ class Guard:
                 code="unsupported_media_type",
                 hint=f"send the header `content-type: {wanted}`",
             )
+        if room.body == "form":
+            _check_form(request)
 
     def client(self, request: Request) -> str:
         """Return the address that the request came from: what our own proxy says, else the peer's."""
@@ -196,6 +199,15 @@ class Guard:
         known = dict(self._tokens)
         self._tokens += tuple((digest, caller) for digest, caller in found.items() if digest not in known)
         return self._known(token)
+
+
+def _check_form(request: Request) -> None:
+    """Refuse, before it is read, a form that is larger than forms are: anybody may send one."""
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal() or "content-encoding" in request.headers:
+        raise GuardError(411, "a form comes with its length, and as it is", code="bad_request")
+    if int(length) > LARGEST_FORM:
+        raise GuardError(413, f"a form has at most {LARGEST_FORM >> 10} KiB", code="request_too_large")
 
 
 def _token(request: Request) -> str:

@@ -24,7 +24,7 @@ RULES: Mapping[str, Rule] = {
     "sign_in_here": Rule(30, 60.0),  # from one address
     "sign_in_as": Rule(6, 60.0),  # into one account from one address
     "sign_in_anywhere": Rule(100, 3600.0),  # into one account, from wherever
-    "invite_here": Rule(20, 60.0),
+    "invite_here": Rule(60, 60.0),
     "company_here": Rule(20, 60.0),
 }
 

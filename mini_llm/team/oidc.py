@@ -1,15 +1,16 @@
 """The company's own sign-in: OpenID Connect, authorization code with PKCE, ID tokens checked by authlib.
 
-What is asked of the issuer and what came of it lies at the server, for one use, behind the state that the browser
-carries. The issuer's answers may be wrong in every way: all of them end as one CompanyError.
+What a sign-in under way needs lies in the browser's cookie alone. The issuer's answers may be wrong in every way: all
+of them end as one CompanyError.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import secrets
 import time
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
@@ -31,7 +32,6 @@ LARGEST = 512 * 1024
 DOCUMENT_SECONDS = 3600.0
 PATIENCE_SECONDS = 600.0  # how long somebody may take at the issuer's
 LEEWAY = 60  # seconds its clock may be wrong
-MOST_BEGUN = 10_000
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -68,13 +68,24 @@ class Identity(NamedTuple):
 
 
 class Begun(NamedTuple):
-    """A sign-in under way: what must come back with it, and where it goes on afterwards."""
+    """A sign-in under way, all of which its browser carries: any process of the server can go on with it.
 
-    nonce: str
-    verifier: str
-    redirect_uri: str
+    What is sent to the issuer is derived from `secret`, `until` and `next`, so that none of them can be exchanged.
+    """
+
+    secret: str
+    until: int
     next: str
-    until: float
+
+    @property
+    def carried(self) -> str:
+        """Return what the browser's cookie holds."""
+        return f"{self.secret}.{self.until}.{urlsafe_b64encode(self.next.encode()).decode().rstrip('=')}"
+
+    def derived(self, purpose: str) -> str:
+        """Return the value for one purpose: 43 letters, of which none tells another."""
+        told = f"{purpose} {self.until} {self.next}".encode()
+        return urlsafe_b64encode(hmac.digest(self.secret.encode(), told, "sha256")).decode().rstrip("=")
 
 
 class OpenID:
@@ -86,7 +97,6 @@ class OpenID:
         self.client = client
         self._environ = environ or {}
         self._now = now
-        self._begun: dict[str, Begun] = {}
         self._document: tuple[float, dict[str, Any]] = (0.0, {})
         self._keys: dict[str, Any] | None = None
 
@@ -96,41 +106,36 @@ class OpenID:
         return urlsplit(self.client.issuer).hostname or self.client.issuer
 
     async def begin(self, redirect_uri: str, next: str) -> tuple[str, str]:
-        """Return the state that the browser is to carry, and where to send it."""
+        """Return what the browser is to carry, and where to send it."""
         endpoint = (await self._discovered())["authorization_endpoint"]
         from authlib.oauth2.rfc7636 import create_s256_code_challenge  # 60 ms, for who has a company's sign-in
 
-        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        while self._begun and (self._oldest.until < self._now() or len(self._begun) >= MOST_BEGUN):
-            del self._begun[next_of(self._begun)]
-        self._begun[state] = Begun(nonce, verifier, redirect_uri, next, self._now() + PATIENCE_SECONDS)
+        begun = Begun(secrets.token_urlsafe(32), int(self._now() + PATIENCE_SECONDS), next)
         asked = {
             "response_type": "code",
             "client_id": self.client.client_id,
             "redirect_uri": redirect_uri,
             "scope": SCOPE,
-            "state": state,
-            "nonce": nonce,
-            "code_challenge": create_s256_code_challenge(verifier),
+            "state": begun.derived("state"),
+            "nonce": begun.derived("nonce"),
+            "code_challenge": create_s256_code_challenge(begun.derived("verifier")),
             "code_challenge_method": "S256",
         }
-        return state, f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(asked)}"
+        return begun.carried, f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(asked)}"
 
-    async def finish(self, carried: str, told: Mapping[str, str]) -> tuple[Identity, str]:
-        """Return who came back, and where they wanted to go. *carried* is the browser's state, *told* the query."""
-        begun = self._begun.pop(carried, None)
-        if begun is None or begun.until < self._now() or told.get("state") != carried:
+    async def finish(self, carried: str, told: Mapping[str, str], redirect_uri: str) -> tuple[Identity, str]:
+        """Return who came back, and where they wanted to go. *carried* is the browser's cookie, *told* the query."""
+        begun = _begun(carried)
+        if begun is None or begun.until < self._now():
             raise CompanyError("no such sign-in is under way")
+        if not hmac.compare_digest(begun.derived("state").encode(), told.get("state", "").encode()):
+            raise CompanyError("this answer is for another browser")
         if told.get("iss", self.client.issuer) != self.client.issuer:  # RFC 9207
             raise CompanyError("another issuer answered")
         if "error" in told or not told.get("code"):
             raise CompanyError(f"the issuer refused: {told.get('error', 'no code')[:100]}")
-        token = await self._token(begun, told["code"])
+        token = await self._token(begun, told["code"], redirect_uri)
         return self._identity(await self._claims(token, begun)), begun.next
-
-    @property
-    def _oldest(self) -> Begun:
-        return self._begun[next_of(self._begun)]
 
     async def _discovered(self) -> dict[str, Any]:
         """Return what the issuer says of itself; asked anew once an hour."""
@@ -145,13 +150,13 @@ class OpenID:
         self._document, self._keys = (self._now(), found), None
         return found
 
-    async def _token(self, begun: Begun, code: str) -> dict[str, Any]:
+    async def _token(self, begun: Begun, code: str, redirect_uri: str) -> dict[str, Any]:
         """Exchange the code for tokens."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
-            "redirect_uri": begun.redirect_uri,
-            "code_verifier": begun.verifier,
+            "redirect_uri": redirect_uri,
+            "code_verifier": begun.derived("verifier"),
         }
         headers = {}
         document, secret = await self._discovered(), self.client.client_secret
@@ -176,7 +181,11 @@ class OpenID:
             "aud": {"essential": True, "value": self.client.client_id},
             "sub": {"essential": True},
         }
-        params = {"nonce": begun.nonce, "client_id": self.client.client_id, "access_token": token.get("access_token")}
+        params = {
+            "nonce": begun.derived("nonce"),
+            "client_id": self.client.client_id,
+            "access_token": token.get("access_token"),
+        }
         try:
             signed = await self._verified(told)
             claims = CodeIDToken(signed.claims, signed.header, options, params)
@@ -263,6 +272,11 @@ class OpenID:
             raise CompanyError(f"the issuer's {name} is no https address")
 
 
-def next_of(begun: Mapping[str, Begun]) -> str:
-    """Return the state of the sign-in that began first."""
-    return next(iter(begun))
+def _begun(carried: str) -> Begun | None:
+    """Return the sign-in that a browser carries, None if that is none."""
+    secret, _, rest = carried.partition(".")
+    until, _, next = rest.partition(".")
+    try:
+        return Begun(secret, int(until), urlsafe_b64decode(f"{next}==").decode()) if secret else None
+    except ValueError:
+        return None

@@ -58,7 +58,7 @@ def issuer(serving: Issuer) -> Issuer:
 
 async def signed_in(openid: OpenID, issuer: Issuer) -> tuple[Identity, str]:
     state, url = await openid.begin(BACK, "/keys")
-    return await openid.finish(state, told_by(issuer.visit(url)))
+    return await openid.finish(state, told_by(issuer.visit(url)), BACK)
 
 
 def told_by(url: str) -> dict[str, str]:
@@ -82,19 +82,48 @@ def test_every_lie_has_its_reason() -> None:
     assert {"", *WHY} == set(get_args(Lie))
 
 
-def test_a_state_is_good_once_and_only_in_the_browser_that_began(issuer: Issuer) -> None:
+def test_an_answer_is_good_only_in_the_browser_that_began_and_only_once(issuer: Issuer) -> None:
     async def play() -> None:
         openid = OpenID(issuer.client())
-        state, url = await openid.begin(BACK, "/keys")
+        carried, url = await openid.begin(BACK, "/keys")
         told = told_by(issuer.visit(url))
-        with pytest.raises(CompanyError):
-            await openid.finish("a-state-of-my-own", told)
         other, _ = await openid.begin(BACK, "/keys")
-        with pytest.raises(CompanyError):
-            await openid.finish(other, told)
-        await openid.finish(state, told)
-        with pytest.raises(CompanyError, match="no such sign-in"):
-            await openid.finish(state, told)
+        with pytest.raises(CompanyError, match="another browser"):
+            await openid.finish(other, told, BACK)
+        await openid.finish(carried, told, BACK)
+        with pytest.raises(CompanyError, match="answered 400"):  # the issuer takes a code once
+            await openid.finish(carried, told, BACK)
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize(
+    "carried", ["", ".", "..", "x", "x.1", "x.1.!", "x.y.z", "x.99999999999.", "x.99999999999.\ud800"]
+)
+def test_a_cookie_that_is_none_begins_nothing(issuer: Issuer, carried: str) -> None:
+    told = {"state": "", "code": "x"}
+    with pytest.raises(CompanyError, match=r"no such sign-in|another browser"):
+        asyncio.run(OpenID(issuer.client()).finish(carried, told, BACK))
+
+
+def test_neither_the_end_nor_the_way_of_a_sign_in_can_be_changed_by_its_browser(issuer: Issuer) -> None:
+    async def play() -> None:
+        openid = OpenID(issuer.client())
+        carried, url = await openid.begin(BACK, "/keys")
+        told = told_by(issuer.visit(url))
+        secret, until, next = carried.split(".")
+        for changed in (f"{secret}.{int(until) + 1}.{next}", f"{secret}.{until}.L2F1ZGl0", f"x{secret}.{until}.{next}"):
+            with pytest.raises(CompanyError, match="another browser"):
+                await openid.finish(changed, told, BACK)
+
+    asyncio.run(play())
+
+
+def test_another_process_of_the_server_goes_on_with_a_sign_in(issuer: Issuer) -> None:
+    async def play() -> None:
+        carried, url = await OpenID(issuer.client()).begin(BACK, "/keys")
+        found, _ = await OpenID(issuer.client()).finish(carried, told_by(issuer.visit(url)), BACK)
+        assert found.subject == "u-1"
 
     asyncio.run(play())
 
@@ -106,7 +135,7 @@ def test_a_code_of_one_sign_in_is_no_good_in_another(issuer: Issuer) -> None:
         stolen = told_by(issuer.visit(url))["code"]
         mine, url = await openid.begin(BACK, "/keys")
         with pytest.raises(CompanyError):
-            await openid.finish(mine, {**told_by(issuer.visit(url)), "code": stolen})
+            await openid.finish(mine, {**told_by(issuer.visit(url)), "code": stolen}, BACK)
         assert theirs != mine
 
     asyncio.run(play())
@@ -121,7 +150,7 @@ def test_a_sign_in_that_took_too_long_is_over(issuer: Issuer) -> None:
         told = told_by(issuer.visit(url))
         moved[0] += 601
         with pytest.raises(CompanyError):
-            await openid.finish(state, told)
+            await openid.finish(state, told, BACK)
 
     asyncio.run(play())
 
@@ -131,7 +160,7 @@ def test_an_answer_of_another_issuer_is_refused(issuer: Issuer) -> None:
         openid = OpenID(issuer.client())
         state, url = await openid.begin(BACK, "/keys")
         with pytest.raises(CompanyError):
-            await openid.finish(state, {**told_by(issuer.visit(url)), "iss": "https://evil.example"})
+            await openid.finish(state, {**told_by(issuer.visit(url)), "iss": "https://evil.example"}, BACK)
 
     asyncio.run(play())
 

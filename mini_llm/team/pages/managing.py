@@ -181,7 +181,7 @@ async def _budgets(visit: Visit, status: int = 200) -> Answer:
     rows = [_row(each, names, managed) for each in found if each.scope in names]
     scopes = [
         (me.team, "The whole team"),
-        *((each.id, f"{each.name} ({each.email})") for each in others if each.id in managed),
+        *((each.id, _called(each)) for each in others if each.id in managed),
     ]
     return visit.page("budgets.html", status, budgets=rows, scopes=scopes, periods=granting.PERIODS)
 
@@ -204,9 +204,9 @@ def _row(standing: Standing, names: Mapping[str, str], managed: set[str]) -> Bud
 
 def _names(db: Db, me: Member) -> dict[str, str]:
     """Return what people call the team, its members and its keys: as far as *me* may know them."""
-    names = {me.team: "The whole team", me.id: f"{me.name} ({me.email})"}
+    names = {me.team: "The whole team", me.id: _called(me)}
     if me.is_admin:
-        names |= {each.id: f"{each.name} ({each.email})" for each in people.members(db, me.team)}
+        names |= {each.id: _called(each) for each in people.members(db, me.team)}
         names |= {"operator": "Operator of the server", "server": "The server"}
     return names | {key.id: f"Key “{key.name}”" for key in keys.list_of(db, me, revoked=True)}
 
@@ -219,6 +219,11 @@ def _role(visit: Visit) -> Role:
 
 def _roles_of(me: Member) -> tuple[tuple[Role, str], ...]:
     return tuple((role, name) for role, name in ROLES if RANK[role] <= RANK[me.role])
+
+
+def _called(member: Member) -> str:
+    """Return a name that tells members apart."""
+    return member.email if member.name == member.email else f"{member.name} ({member.email})"
 
 
 def _about(about: str, names: Mapping[str, str]) -> str:

@@ -59,15 +59,15 @@ async def sent_to_company(visit: Visit) -> Answer:
     """Send the browser to the company's sign-in."""
     visit.site.limits.take("company_here", network_of(visit.address))
     company = _company(visit)
-    state, place = await company.begin(_callback(visit), next_place(visit.query.get("next", "")))
-    return go(place).with_fields(visit.cookies.written(STATE, state, seconds=STATE_SECONDS))
+    carried, place = await company.begin(_callback(visit), next_place(visit.query.get("next", "")))
+    return go(place).with_fields(visit.cookies.written(STATE, carried, seconds=STATE_SECONDS))
 
 
 async def back_from_company(visit: Visit) -> Answer:
     """Sign in whom the company's sign-in vouches for: somebody we know, or who holds an invitation."""
     visit.site.limits.take("company_here", network_of(visit.address))
-    company, state = _company(visit), visit.cookie(STATE)
-    identity, place = await company.finish(state, visit.query)
+    company = _company(visit)
+    identity, place = await company.finish(visit.cookie(STATE), visit.query, _callback(visit))
     token = visit.cookie(arriving.INVITE)
     account, joined = await visit.write(lambda db: _known(db, identity, token, visit))
     if account is None:
@@ -75,7 +75,7 @@ async def back_from_company(visit: Visit) -> Answer:
             "nobody here has this company account",
             hint="open the invitation link first, then choose the company's sign-in",
         )
-    answer = await arriving.begun(visit, account, "/dashboard?done=welcome" if joined else place)
+    answer = await arriving.begun(visit, account, "/dashboard?done=welcome" if joined else next_place(place))
     over = [STATE, arriving.INVITE] if joined else [STATE]
     return answer.with_fields(*(visit.cookies.forgotten(name) for name in over))
 

@@ -49,7 +49,9 @@ ACTS: Mapping[str, str] = {
     "session.end": "Signed out a browser",
     "session.end_all": "Signed out all other browsers",
     "team.create": "Made the team",
-    "credit.top_up": "Added credits",
+    "credits.add": "Added credits",
+    "member.models": "Changed which models a member may use",
+    "team.terms": "Changed the team's terms",
 }
 
 HEADINGS: Mapping[int, str] = {

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import html
 import re
+import socket
 from collections.abc import Iterator
 
 import pytest
 
 from mini_llm.team import budgets, invites, keys, people, sessions
-from mini_llm.team.pages import PAGES
+from mini_llm.team.pages import PAGES, forms
 from mini_llm.team.pages.answers import POLICY
 from mini_llm.team.rights import Allowance
+from tests.gateway.running import PATIENCE
 from tests.team.browsing import House, house
 from tests.team.filled import fill
 
@@ -143,11 +145,23 @@ def test_a_body_of_another_type_is_refused_as_a_page(server: House, kind: str) -
     assert answer.headers["content-security-policy"] == POLICY
 
 
-def test_a_huge_body_is_refused(server: House) -> None:
-    browser = server.browser(server.owner)
-    answer = browser.post("/keys", {"csrf": browser.csrf("/keys"), "name": "x" * 200_000})
-    assert answer.status_code == 400
-    assert len(answer.content) < 10_000
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"content-length": "65537"}, 413),
+        ({"content-length": "30000000"}, 413),
+        ({"transfer-encoding": "chunked"}, 411),
+        ({"content-length": "2", "content-encoding": "gzip"}, 411),
+    ],
+)
+def test_a_form_that_is_none_is_refused_before_it_is_read(server: House, headers: dict[str, str], status: int) -> None:
+    told = {"host": server.url.removeprefix("http://"), "origin": server.url, "content-type": forms.TYPE, **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), PATIENCE) as sock:
+        sock.sendall(f"POST /signin HTTP/1.1\r\n{head}\r\n".encode())
+        answer = sock.recv(65536).decode()
+    assert answer.startswith(f"HTTP/1.1 {status} "), answer
+    assert f"content-security-policy: {POLICY}" in answer
 
 
 def test_what_is_sent_in_another_way_is_not_taken(server: House) -> None:
