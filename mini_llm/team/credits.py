@@ -175,6 +175,14 @@ def reserve(db: Db, ask: Ask, now: float) -> Held | Refused:
 
 def settle(db: Db, held: Held, charge: Charge) -> Settled:
     """Charge what it cost, and free the rest. Told twice, it counts once; told late, the estimate is put right."""
+    book(db, held, charge)
+    name = (held.team, held.request, held.attempt)
+    first, second = (db.row(CHARGED, (*name, correction)) or (0, 0, 0) for correction in (0, 1))
+    return Settled(first[1] + second[1], first[2] + second[2], journal.balance(db, held.team).nanos)
+
+
+def book(db: Db, held: Held, charge: Charge) -> None:
+    """Do the same, where nobody asks what it came to."""
     name = (held.team, held.request, held.attempt)
     found = db.row(FIND, name)
     if found is None:
@@ -187,8 +195,6 @@ def settle(db: Db, held: Held, charge: Charge) -> Settled:
     else:
         db.execute(REMOVE, name)
         _correct(db, held, charge, orjson.loads(found[11]))
-    first, second = (db.row(CHARGED, (*name, correction)) or (0, 0, 0) for correction in (0, 1))
-    return Settled(first[1] + second[1], first[2] + second[2], journal.balance(db, held.team).nanos)
 
 
 def void(db: Db, held: Held) -> None:

@@ -6,8 +6,10 @@ costs that answered.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from mini_llm import pricing
 from mini_llm.gateway import counting, embeddings, relay, routes
@@ -25,10 +27,11 @@ from mini_llm.team.credits import Ask, Charge, Held, Refused
 from mini_llm.team.keys import Key
 from mini_llm.team.rights import allows
 from mini_llm.team.state import Team
-from mini_llm.team.store import Db
+from mini_llm.team.store import Db, Store
 
 # With so many times as much left as is set aside for an answer, it may be as long as it likes.
 PLENTY = 8
+COMPANY_SECONDS = 0.01  # that a charge waits for others
 TOUCH_SECONDS = 60.0  # how exact the last use of a key is told
 _TOOL = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _PRODUCT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -113,6 +116,7 @@ class TeamPayer:
     def __init__(self, team: Team) -> None:
         self._team = team
         self._touched: dict[str, float] = {}
+        self._settling = _Settling(team.store)
         self.clients: dict[str, Client] = {}
 
     def of(self, tool: str = "", caller: str = "") -> tuple[str, ...]:
@@ -164,11 +168,46 @@ class TeamPayer:
             self._touched[key.id] = now
 
         def settle(db: Db) -> None:
-            credits.settle(db, taken, charge)
+            credits.book(db, taken, charge)
             if touches:
                 keys.touch(db, key.team, key.id, now)
 
-        store.later(settle)
+        self._settling.add(settle)
+
+    def close(self) -> None:
+        """Hand over the charges that still wait for company."""
+        self._settling.flush()
+
+
+class _Settling:
+    """Charges that wait a moment for company: many are one piece of work to the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: list[Callable[[Db], None]] = []
+
+    def add(self, settle: Callable[[Db], None]) -> None:
+        """Have *settle* run soon."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_later(COMPANY_SECONDS, self.flush)
+        self._waiting.append(settle)
+
+    def flush(self) -> None:
+        """Hand over what waits."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._store.later(partial(self._run, waiting))
+
+    def _run(self, waiting: Sequence[Callable[[Db], None]], db: Db) -> None:
+        """Run them all. If one fails, all are undone, and each is handed over alone."""
+        try:
+            for settle in waiting:
+                settle(db)
+        except Exception:
+            if len(waiting) > 1:
+                for settle in waiting:
+                    self._store.later(settle)
+            raise
 
 
 class Desk:

@@ -7,7 +7,7 @@ import difflib
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
 from mini_llm.errors import MiniLLMError
@@ -110,11 +110,13 @@ class _Opening:
         paths = runtime.loaded.paths
         tokens = _secret(runtime)
         store = Store(paths.data / STORE_FILE, tokens, now=self._now)
+        closing = ExitStack()
         try:
             team = Team(runtime, store, tokens, self._settings)
             self._holders = KeyHolders(store, tokens)
             desk = Desk(team, self._holders)
             runtime.payer = desk.payer
+            closing.callback(desk.payer.close)
             await store.write(lambda db: credits.sweep(db, store.now()))
             gateway = Gateway(runtime, self.guard_of(runtime, place), Calls())
             gateway.table = Table(team, desk)
@@ -124,6 +126,7 @@ class _Opening:
             finally:
                 tidying.cancel()
         finally:
+            closing.close()
             await asyncio.to_thread(store.close)
 
 
