@@ -65,7 +65,7 @@ class Attempt(Generic[Content]):
         """Send the request and return what is received; if that fails, nothing is left to close."""
         parts, turn, meter = self._parts, self.turn, self.meter
         parts.retrying += turn.again
-        if not self._reservation:  # which is on disk
+        if not self._reservation or parts.charge is not None:  # which is on disk, but in the books of who pays
             parts.ledger.begin(self._begun())
         try:
             reply = self.reply = await self._sending.__aenter__()
