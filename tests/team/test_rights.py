@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mini_llm.ledger.entries import Period
 from mini_llm.ledger.windows import window_at
 from mini_llm.team import budgets, keys, people
 from mini_llm.team.errors import RightsError
 from mini_llm.team.people import Member
-from mini_llm.team.rights import SCOPES, Allowance, Rights, allows, excess, narrowed, within
+from mini_llm.team.rights import SCOPES, TOUCHING, Allowance, Rights, allows, excess, narrowed, within
 from mini_llm.team.store import Db
 from tests.team.founding import NOON, newcomer, office
 
@@ -77,6 +78,16 @@ def test_no_spending_that_a_childs_budget_allows_passes_its_parents(
         spent[own] = spent.get(own, 0) + amount
         spent[whole] = spent.get(whole, 0) + amount
     assert max(nanos for (kind, _), nanos in spent.items() if kind == "parent") <= parent.nanos
+
+
+@pytest.mark.parametrize("child", ["daily", "weekly", "monthly"])
+@pytest.mark.parametrize("parent", ["daily", "weekly", "monthly"])
+def test_as_many_windows_touch_one_of_another_kind_as_the_calendar_has(child: Period, parent: Period) -> None:
+    touching: dict[int, set[int]] = {}
+    for day in range(28 * 366):  # after so many years the calendar begins anew
+        instant = NOON + day * 86400.0
+        touching.setdefault(window_at(parent, instant, UTC).id, set()).add(window_at(child, instant, UTC).id)
+    assert max(map(len, touching.values())) == TOUCHING.get((child, parent), 1)
 
 
 @pytest.mark.parametrize(
