@@ -64,11 +64,15 @@ def run(
     return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def inside(home: Path, *args: str, environ: Mapping[str, str] | None = None) -> Result:
-    """Run `mini-llm ARGS` in this process, which is quicker: nobody sits there, and nothing can be typed."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(args, world(home, environ))
+def inside(home: Path, *args: str, environ: Mapping[str, str] | None = None, stdin: str = "") -> Result:
+    """Run `mini-llm ARGS` in this process, which is quicker; nobody sits there."""
+    out, err, before = io.StringIO(), io.StringIO(), sys.stdin
+    sys.stdin = io.StringIO(stdin)
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main(args, world(home, environ))
+    finally:
+        sys.stdin = before
     return Result(code, out.getvalue(), err.getvalue())
 
 

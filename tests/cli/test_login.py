@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.process import Result, inside, run, start
+from tests.cli.process import Result, inside, start
 from tests.hostile import answer, closed_port, html
 from tests.upstream import Provider
 from tests.wallet.server import (
@@ -43,8 +43,8 @@ def login(home: Path, server: Served, *args: str, environ: dict[str, str] | None
     return inside(home, "login", "--url", server.url, *args, environ=environ)
 
 
-def with_token(home: Path, server: Served, given: bytes, **settings: Any) -> Result:
-    return run(home, "login", "--url", server.url, "--with-token", stdin=given, **settings)
+def with_token(home: Path, server: Served, given: str, environ: dict[str, str] | None = None) -> Result:
+    return inside(home, "login", "--url", server.url, "--with-token", stdin=given, environ=environ)
 
 
 def config(home: Path) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def test_what_the_user_wrote_in_the_config_stays(home: Path, server: Served, con
         '{\n  // mine\n  "wallet": {"features": {"fallback": true}}, // agreed\n'
         '  "default": "lab/m", "unknown": [1]\n}\n'
     )
-    assert login(home, server).code == 0
+    assert with_token(home, server, KEY).code == 0
     text = (home / "config.json").read_text()
     assert "// mine" in text
     assert "// agreed" in text
@@ -104,7 +104,7 @@ def test_who_has_providers_is_told_how_the_wallet_may_step_in(
     home: Path, server: Served, lab: Callable[..., Provider]
 ) -> None:
     lab()
-    result = login(home, server)
+    result = with_token(home, server, KEY)
     assert result.err.endswith("  mini-llm config set wallet.features.fallback true\n")
     assert "default" not in config(home)
     assert "fallback" not in config(home)["wallet"]["features"]
@@ -119,7 +119,7 @@ def test_a_token_that_runs_out_is_kept_with_what_renews_it(home: Path, server: S
 
 
 def test_a_token_is_taken_from_stdin_and_shown_nowhere(home: Path, server: Served) -> None:
-    result = with_token(home, server, f"{KEY}\n".encode())
+    result = with_token(home, server, f"{KEY}\n")
     assert (result.code, result.out) == (0, "")
     assert KEY not in result.err
     assert list(secrets(home).values()) == [KEY]
@@ -127,18 +127,18 @@ def test_a_token_is_taken_from_stdin_and_shown_nowhere(home: Path, server: Serve
     assert server.asked("/v1/account")[0].header("authorization") == f"Bearer {KEY}"
 
 
-@pytest.mark.parametrize("given", [b"", b"\n", b"two words", b"x" * 2000, "schlüssel".encode()])
-def test_what_is_no_key_is_refused_before_anybody_is_asked(home: Path, server: Served, given: bytes) -> None:
+@pytest.mark.parametrize("given", ["", "\n", "two words", "x" * 2000, "schlüssel"])
+def test_what_is_no_key_is_refused_before_anybody_is_asked(home: Path, server: Served, given: str) -> None:
     result = with_token(home, server, given)
     assert result.code == 2
     assert server.peer.requests == []
 
 
 def test_a_key_that_does_not_work_changes_nothing(home: Path, server: Served) -> None:
-    assert login(home, server).code == 0
+    assert with_token(home, server, KEY).code == 0
     before = (config(home), secrets(home))
     server.scripts["/v1/account"] = told({"error": {"type": "invalid_api_key"}}, status=401)
-    result = with_token(home, server, OTHER.encode())
+    result = with_token(home, server, OTHER)
     assert (result.code, result.err) == (4, "error: 127.0.0.1 refuses the key\nhint: run `mini-llm login`\n")
     server.scripts["/oauth/token"] = grant(OTHER)
     assert login(home, server).code == 4
@@ -156,10 +156,9 @@ def test_signing_in_again_replaces_the_key_and_revokes_the_old_one(home: Path, s
 
 
 def test_a_second_account_is_kept_beside_the_first_and_switched_to(home: Path, server: Served) -> None:
-    assert login(home, server).code == 0
+    assert with_token(home, server, KEY).code == 0
     server.scripts["/v1/account"] = told({**ACCOUNT, "id": "acc_2", "email": "b@example.com"})
-    server.scripts["/oauth/token"] = grant(OTHER)
-    assert login(home, server).code == 0
+    assert with_token(home, server, OTHER).code == 0
     assert config(home)["wallet"]["apiKey"].endswith("/acc_2")
     result = inside(home, "auth", "switch", "a@example.com")
     assert (result.code, result.err) == (0, f"a@example.com at {server.url[7:]} is the wallet now\n")
@@ -169,7 +168,7 @@ def test_a_second_account_is_kept_beside_the_first_and_switched_to(home: Path, s
 
 
 def test_each_change_is_one_line_of_json(home: Path, server: Served) -> None:
-    server.scripts["/oauth/token"] = [PENDING, PENDING, refusal("slow_down", interval=1), html(503), grant()]
+    server.scripts["/oauth/token"] = [PENDING, refusal("slow_down", interval=1), html(503), grant()]
     result = login(home, server, "--json")
     lines = [json.loads(line) for line in result.out.splitlines()]
     assert [line["state"] for line in lines] == ["code", "waiting", "slow_down", "unreachable", "connected"]
@@ -289,7 +288,7 @@ def test_a_token_in_the_environment_is_checked_and_not_stored(home: Path, server
     assert "  key      environment MINI_LLM_TOKEN; nothing is stored" in result.err.splitlines()
     assert config(home) == {"wallet": {"type": "passy", "endpoint": server.api}}
     assert not (home / "secrets.json").exists()
-    other = with_token(home, server, OTHER.encode(), environ=environ)
+    other = with_token(home, server, OTHER, environ=environ)
     assert (other.code, "unset MINI_LLM_TOKEN" in other.err) == (4, True)
     status = json.loads(inside(home, "status", "--json", environ=environ).out)
     assert (status["wallet"]["connected"], status["wallet"]["key_from"]) == (True, "environment MINI_LLM_TOKEN")
@@ -321,10 +320,10 @@ def test_no_secret_is_ever_an_argument_of_a_process(home: Path, server: Served) 
 
 def test_a_service_without_a_list_of_models_still_signs_in(home: Path, server: Served) -> None:
     server.scripts["/v1/models"] = answer(b"", status=500)
-    assert login(home, server).code == 0
+    assert with_token(home, server, KEY).code == 0
     assert "default" not in config(home)
     server.scripts["/v1/models"] = told({"data": [{"id": "embed-1", "pricing": {"input": "1"}}, *MODELS["data"]]})
-    assert login(home, server).code == 0
+    assert with_token(home, server, KEY).code == 0
     assert config(home)["default"] == "passy/llama-70b"
 
 

@@ -22,10 +22,10 @@ def server() -> Iterator[Served]:
         yield running
 
 
-def signed_in(home: Path, server: Served) -> Result:
-    result = inside(home, "login", "--url", server.url)
+def signed_in(home: Path, server: Served, key: str = KEY) -> None:
+    """Sign in with a key that is at hand, which takes no waiting."""
+    result = inside(home, "login", "--url", server.url, "--with-token", stdin=key)
     assert result.code == 0, result.err
-    return result
 
 
 def revoked(server: Served) -> list[str]:
@@ -53,7 +53,7 @@ def test_the_key_is_revoked_and_nothing_of_the_login_is_left(home: Path, server:
 
 def test_of_a_token_that_is_renewed_the_family_is_revoked(home: Path, server: Served) -> None:
     server.scripts["/oauth/token"] = grant(refresh_token=REFRESH, expires_in=3600)
-    signed_in(home, server)
+    assert inside(home, "login", "--url", server.url).code == 0
     assert inside(home, "logout").code == 0
     assert revoked(server) == [REFRESH, KEY]
     assert json.loads((home / "secrets.json").read_text()) == {}
@@ -89,8 +89,7 @@ def test_a_service_without_revocation_is_told(home: Path, server: Served) -> Non
 def test_all_ends_every_login_and_what_was_begun(home: Path, server: Served) -> None:
     signed_in(home, server)
     server.scripts["/v1/account"] = told({**ACCOUNT, "id": "acc_2", "email": "b@example.com"})
-    server.scripts["/oauth/token"] = grant(OTHER)
-    signed_in(home, server)
+    signed_in(home, server, OTHER)
     assert inside(home, "login", "--url", server.url, "--json", "--no-wait").code == 0
     assert inside(home, "logout", "--all").code == 0
     assert sorted(revoked(server)) == sorted([KEY, OTHER])
@@ -101,8 +100,7 @@ def test_all_ends_every_login_and_what_was_begun(home: Path, server: Served) -> 
 def test_one_account_of_two_is_signed_out_and_the_other_stays(home: Path, server: Served) -> None:
     signed_in(home, server)
     server.scripts["/v1/account"] = told({**ACCOUNT, "id": "acc_2", "email": "b@example.com"})
-    server.scripts["/oauth/token"] = grant(OTHER)
-    signed_in(home, server)
+    signed_in(home, server, OTHER)
     assert inside(home, "logout", "a@example.com").code == 0
     assert revoked(server) == [KEY]
     assert json.loads((home / "config.json").read_text())["wallet"]["apiKey"].endswith("/acc_2")

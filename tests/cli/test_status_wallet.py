@@ -22,7 +22,7 @@ def server() -> Iterator[Served]:
 
 @pytest.fixture
 def home_of_a_member(home: Path, server: Served) -> Path:
-    assert inside(home, "login", "--url", server.url).code == 0
+    assert inside(home, "login", "--url", server.url, "--with-token", stdin=KEY).code == 0
     return home
 
 
