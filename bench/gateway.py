@@ -2,10 +2,10 @@
 
     python bench/gateway.py [CASE ...] [--rounds 5] [--seconds 2] [--events 64] [--peers] [--requests 1000000]
 
-Cases: requests, latency, streams, idle, ready, workers, hardships (all by default), and soak (on request). Linux only;
-needs nginx and wrk (Debian: `apt-get install nginx-light wrk`). nginx is also the upstream, of a JSON answer of 670
-bytes; streams come from bench/gateway_upstream.py. Rounds of all servers take turns, so that a noisy moment hits all;
-ratios compare the least. The peers are installed into ~/.cache/mini-llm/bench on first use.
+Cases: requests, latency, streams, ledger, idle, ready, workers, hardships (all by default), and soak (on request).
+Linux only; needs nginx and wrk (Debian: `apt-get install nginx-light wrk`). nginx is also the upstream, of a JSON
+answer of 670 bytes; streams come from bench/gateway_upstream.py. Rounds of all servers take turns, so that a noisy
+moment hits all; ratios compare the least. The peers are installed into ~/.cache/mini-llm/bench on first use.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from gateway_servers import (
     portkey,
     proxy,
     whole_upstream,
+    without_ledger,
 )
 from gateway_streams import Figures, streams
 
@@ -141,6 +142,22 @@ def streamed(here: World, options: argparse.Namespace) -> None:
         )
 
 
+def ledger(here: World, options: argparse.Namespace) -> None:
+    """Tell what the ledger costs: the same gateway with one that drops its rows."""
+    with without_ledger(here.folder, {"whole": here.whole.port}) as off:
+        who = [
+            Measured("mini-llm, its rows dropped", off.served, _ask_ours(off, "whole/m", PROMPT)),
+            Measured("mini-llm", here.ours.served, _ask_ours(here.ours, "whole/m", PROMPT)),
+        ]
+        rounds = _in_turn(who, options.rounds, lambda one: _load(one, here, options))
+    print("\nCPU of a whole answer with the ledger and without, 16 at once")
+    print(f"{'':34}{'CPU µs least':>13}{'median':>9}{'x without':>11}")
+    least = {name: min(load.cpu for load in loads) for name, loads in rounds.items()}
+    for name, loads in rounds.items():
+        median = statistics.median(load.cpu for load in loads)
+        print(f"{name:34}{least[name]:13,.1f}{median:9,.1f}{least[name] / least[who[0].name]:11.2f}")
+
+
 def idle(here: World, options: argparse.Namespace) -> None:
     """Tell what the process takes when nothing happens, and with 1,000 streams that are silent."""
     print("\nMemory")
@@ -191,6 +208,7 @@ CASES: dict[str, Callable[[World, argparse.Namespace], None]] = {
     "requests": requests,
     "latency": latency,
     "streams": streamed,
+    "ledger": ledger,
     "idle": idle,
     "ready": ready,
     "workers": workers,

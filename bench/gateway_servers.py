@@ -143,6 +143,16 @@ def ours(folder: Path, upstreams: Mapping[str, int], *, workers: int = 1) -> Ite
         yield Ours(served, TOKEN)
 
 
+@contextmanager
+def without_ledger(folder: Path, upstreams: Mapping[str, int]) -> Iterator[Ours]:
+    """Run our gateway with a ledger that drops its rows."""
+    environ = our_home(folder / f"home-{free_port()}", upstreams)
+    port = free_port()
+    command = [sys.executable, str(Path(__file__).with_name("gateway_without_ledger.py")), str(port)]
+    with running(command, port, log=folder / "without.log", environ=environ) as served:
+        yield Ours(served, TOKEN)
+
+
 def our_home(home: Path, upstreams: Mapping[str, int]) -> Mapping[str, str]:
     """Make *home* with its settings; return the environment to run in."""
     home.mkdir(mode=0o700)
