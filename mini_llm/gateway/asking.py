@@ -31,6 +31,8 @@ def call(
     needs: Needed = NOTHING,
     recovery: Recovery | None = None,
     body_within: Callable[[Provider, Target, int], Body | Awaitable[Body]] | None = None,
+    *,
+    bounds: Callable[[], Needs] | None = None,
 ) -> Call[Content]:
     """Return the call for what *exchange* says is asked."""
     headers = request.headers
@@ -38,7 +40,7 @@ def call(
     retried = headers.get("x-stainless-retry-count", "0") != "0"
     return Call(
         model(runtime, exchange), needs, exchange.stream, body_for, receive,
-        exchange.id, exchange.tool, timeout, retried, exchange.caller, recovery, body_within,
+        exchange.id, exchange.tool, timeout, retried, exchange.caller, recovery, body_within, None, bounds,
     )  # fmt: skip
 
 

@@ -64,10 +64,9 @@ async def _answer(gateway: Gateway, request: Request, responder: Responder, exch
     receive = relay.streamed if asked.stream else relay.whole
     recovery = relay.recovery() if asked.stream else None
     call = asking.call(
-        gateway.runtime, request, exchange, relay.body_for, receive, asked.needs, recovery, relay.body_within
+        *(gateway.runtime, request, exchange, relay.body_for, receive, asked.needs, recovery, relay.body_within),
+        bounds=None if exchange.patron is None else asked.bounds,
     )
-    if exchange.patron is not None:
-        call = call._replace(bounds=asked.bounds)
     if (history := gateway.runtime.history) is not None:
         call = call._replace(spoken=Spoken(history.keep, lambda: asked.asked, relay.read))
     async with gateway.runtime.dispatch.answer(call) as answer:
