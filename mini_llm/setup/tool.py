@@ -32,6 +32,10 @@ class Place:
         """The user's folder."""
         return user_folder(self.environ)
 
+    def told(self, variable: str, usual: Path) -> Path:
+        """Return the place that a variable of the tool's own names, else the usual one."""
+        return Path(self.environ.get(variable) or usual)
+
     @property
     def settings(self) -> Path:
         """The folder of settings below which most tools that follow XDG have theirs."""
@@ -42,7 +46,7 @@ class Place:
     def applications(self) -> Path:
         """The folder where desktop applications keep their settings."""
         if self.platform == "win32":
-            return Path(self.environ.get("APPDATA") or self.home / "AppData" / "Roaming")
+            return self.told("APPDATA", self.home / "AppData" / "Roaming")
         return self.home / "Library" / "Application Support" if self.platform == "darwin" else self.settings
 
 

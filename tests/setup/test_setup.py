@@ -129,13 +129,15 @@ def test_a_file_that_changes_while_it_is_looked_at_is_not_overwritten(desk: Desk
 
 
 def test_all_files_are_written_or_none(desk: Desk) -> None:
+    profile = desk.file("codex")
+    profile.write_text('model = "gpt-5.5"\n')
     plan = desk.plan("codex")
-    first, second = plan.edits
-    second.file.mkdir(parents=True)  # in whose place no file can be put
-    broken = plan._replace(edits=(first, second._replace(file=second.file)))
-    with pytest.raises(ConfigError):
-        prepared.commit(desk.ours, broken)
-    assert not first.file.exists()
+    assert [edit.file for edit in plan.edits][1] == profile
+    profile.chmod(0o444)
+    with pytest.raises(ConfigError, match="read-only"):
+        prepared.commit(desk.ours, plan)
+    assert [path.name for path in profile.parent.iterdir()] == [profile.name]
+    assert profile.read_text() == 'model = "gpt-5.5"\n'
     assert record.read(desk.ours, "codex") is None
 
 

@@ -18,8 +18,7 @@ TIERS = ("OPUS", "SONNET", "HAIKU", "FABLE")
 
 def folder(place: Place) -> Path:
     """Return the folder of its settings."""
-    told = place.environ.get("CLAUDE_CONFIG_DIR")
-    return Path(told) if told else place.home / ".claude"
+    return place.told("CLAUDE_CONFIG_DIR", place.home / ".claude")
 
 
 def settings(place: Place) -> Path:

@@ -19,8 +19,7 @@ HELPER_MS, REFRESH_MS = 30_000, 300_000
 
 def folder(place: Place) -> Path:
     """Return the folder of its settings."""
-    told = place.environ.get("CODEX_HOME")
-    return Path(told) if told else place.home / ".codex"
+    return place.told("CODEX_HOME", place.home / ".codex")
 
 
 def profile(place: Place) -> Path:

@@ -17,8 +17,7 @@ NEEDED = {"name": PROVIDER, "version": "0.0.1", "schema": "v1"}
 
 def folder(place: Place) -> Path:
     """Return the folder of its settings."""
-    told = place.environ.get("CONTINUE_GLOBAL_DIR")
-    return Path(told) if told else place.home / ".continue"
+    return place.told("CONTINUE_GLOBAL_DIR", place.home / ".continue")
 
 
 def changes(offer: Offer, place: Place) -> tuple[Change, ...]:

@@ -18,7 +18,7 @@ BY_KEY = "gemini-api-key"
 
 def settings(place: Place) -> Path:
     """Return its settings file."""
-    return Path(place.environ.get("GEMINI_CLI_HOME") or place.home) / ".gemini" / "settings.json"
+    return place.told("GEMINI_CLI_HOME", place.home) / ".gemini" / "settings.json"
 
 
 def changes(offer: Offer, place: Place) -> tuple[Change, ...]:

@@ -14,8 +14,7 @@ from mini_llm.setup.tool import PROVIDER, Change, Offer, Piece, Place, Start, To
 
 def folder(place: Place) -> Path:
     """Return the folder of its settings."""
-    told = place.environ.get("LLM_USER_PATH")
-    return Path(told) if told else place.applications / "io.datasette.llm"
+    return place.told("LLM_USER_PATH", place.applications / "io.datasette.llm")
 
 
 def changes(offer: Offer, place: Place) -> tuple[Change, ...]:

@@ -18,10 +18,9 @@ NAMES = ("opencode.jsonc", "opencode.json", "config.json")
 
 def settings(place: Place) -> Path:
     """Return its config file: the one that is there, else the usual one."""
-    if told := place.environ.get("OPENCODE_CONFIG"):
-        return Path(told)
     folder = place.settings / "opencode"
-    return next((folder / name for name in NAMES if (folder / name).exists()), folder / "opencode.json")
+    found = next((folder / name for name in NAMES if (folder / name).exists()), folder / "opencode.json")
+    return place.told("OPENCODE_CONFIG", found)
 
 
 def provider(offer: Offer, key: str) -> dict[str, Any]:
