@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,6 +62,8 @@ def _chosen(known: Flags, found: dict[str, Login], account: str) -> list[Login]:
 
 def _end(known: Flags, login: Login, *, local: bool) -> str:
     """End one login; return what is left of it at its service, "" if nothing is."""
+    import asyncio  # to ask the service
+
     from mini_llm.errors import MiniLLMError
     from mini_llm.wallet import joining, leaving
     from mini_llm.wallet.addresses import label_of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -51,6 +50,8 @@ def standing(runtime: Runtime, problems: Problems) -> dict[str, Any] | None:
 
 def _asked(runtime: Runtime, provider: Provider, reference: str, host: str, problems: Problems) -> dict[str, Any]:
     """Return the account as its service tells it now, else as it was last known."""
+    import asyncio  # only where there is a wallet to ask
+
     from mini_llm.wallet.lastly import Lastly
 
     lastly = Lastly(runtime.loaded.paths.cache)
@@ -72,6 +73,8 @@ def _asked(runtime: Runtime, provider: Provider, reference: str, host: str, prob
 
 async def _account(runtime: Runtime, provider: Provider, reference: str) -> Account:
     """Ask for the account; the answer must be here within two seconds."""
+    import asyncio
+
     from mini_llm.credentials import origin_of
     from mini_llm.wallet import account
     from mini_llm.wallet.service import Service
