@@ -154,7 +154,8 @@ def most_connections() -> int:
 
 
 def _for_clients(descriptors: int) -> int:
-    return max(LEAST_CONNECTIONS, descriptors - KEPT_DESCRIPTORS)
+    """Return for how many clients *descriptors* do: each may need a second one, to a provider."""
+    return max(LEAST_CONNECTIONS, (descriptors - KEPT_DESCRIPTORS) // 2)
 
 
 def _in_use(port: int) -> PortInUseError:

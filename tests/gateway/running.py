@@ -169,8 +169,8 @@ def _end(process: subprocess.Popen[bytes]) -> str:
     """Wait for the end of a process, and return what it said on stderr."""
     try:
         _, said = process.communicate(timeout=PATIENCE)
-    except subprocess.TimeoutExpired:
+    except subprocess.TimeoutExpired as error:
         process.kill()
         _, said = process.communicate()
-        raise AssertionError(f"the gateway does not stop: {said.decode()}") from None
+        raise AssertionError(f"the gateway does not stop: {said.decode()}") from error
     return said.decode() if said else ""

@@ -160,5 +160,5 @@ def test_the_address_is_one_that_clients_can_use(options: Options, url: str) -> 
     assert binding.url(options, 1) == url
 
 
-def test_there_are_as_many_connections_as_descriptors_but_for_64() -> None:
+def test_there_are_descriptors_for_some_connections_at_least() -> None:
     assert binding.most_connections() >= 16

@@ -99,10 +99,10 @@ def test_a_config_that_is_wrong_is_told_whole_and_nothing_listens(tmp_path: Path
 
 
 def few_descriptors() -> None:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (96, 96))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, 128))
 
 
-def test_three_hundred_clients_and_96_descriptors(tmp_path: Path) -> None:
+def test_three_hundred_clients_and_128_descriptors(tmp_path: Path) -> None:
     with (
         Provider(Silence(headers=True)) as provider,
         started(tmp_path / "home", {"lab": provider}, preexec_fn=few_descriptors) as gateway,
@@ -114,7 +114,7 @@ def test_three_hundred_clients_and_96_descriptors(tmp_path: Path) -> None:
         clients = [socket.create_connection(("127.0.0.1", gateway.port), timeout=20) for _ in range(300)]
         for client in clients:
             client.sendall(request)
-        begun(provider, 32)  # 96 less the 64 that are kept
+        begun(provider, 32)  # half of 128 less the 64 that are kept
         turned_away(clients, 300 - 32)
         for client in clients:
             client.close()
