@@ -32,7 +32,7 @@ _mini_llm() {
     for ((i = 1; i < ${#typed[@]}; i++)); do
         word=${typed[i]}
         case "$at $word" in
-            ' chat' | ' login' | ' logout' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' run' | ' setup' | ' env' | ' start' | ' stop' | ' restart' | ' logs' | ' auth' | ' auth token' | ' auth switch' | ' status' | ' usage' | ' usage verify' | ' budget' | ' budget show' | ' budget set' | ' budget remove' | ' history' | ' history list' | ' history show' | ' history search' | ' history delete' | ' history replay' | ' team' | ' team init' | ' team start' | ' team invite' | ' team usage' | ' team set' | ' team backup' | ' team members' | ' team members list' | ' team members role' | ' team members models' | ' team members remove' | ' team keys' | ' team keys list' | ' team keys create' | ' team keys revoke' | ' team budget' | ' team budget show' | ' team budget set' | ' team budget remove' | ' team credit' | ' team credit show' | ' team credit add' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
+            ' chat' | ' login' | ' logout' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' run' | ' setup' | ' env' | ' start' | ' stop' | ' restart' | ' logs' | ' auth' | ' auth token' | ' auth switch' | ' status' | ' doctor' | ' usage' | ' usage verify' | ' budget' | ' budget show' | ' budget set' | ' budget remove' | ' history' | ' history list' | ' history show' | ' history search' | ' history delete' | ' history replay' | ' team' | ' team init' | ' team start' | ' team invite' | ' team usage' | ' team set' | ' team backup' | ' team members' | ' team members list' | ' team members role' | ' team members models' | ' team members remove' | ' team keys' | ' team keys list' | ' team keys create' | ' team keys revoke' | ' team budget' | ' team budget show' | ' team budget set' | ' team budget remove' | ' team credit' | ' team credit show' | ' team credit add' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
         esac
     done
     if [[ $now == --*=* ]]; then
@@ -137,6 +137,8 @@ _mini_llm() {
         ' auth switch:--profile') kind='text' ;;
         ' status:--config') kind='files' ;;
         ' status:--profile') kind='text' ;;
+        ' doctor:--config') kind='files' ;;
+        ' doctor:--profile') kind='text' ;;
         ' usage:--by') kind='words day week month provider model tool key member credential route payer status' ;;
         ' usage:--since') kind='text' ;;
         ' usage:--until') kind='text' ;;
@@ -295,7 +297,7 @@ _mini_llm() {
     esac
     [[ -n $kind ]] || case $at in
         '')
-            kind='words chat login logout models providers alias explain run setup env start stop restart logs auth status usage budget history team config completions'
+            kind='words chat login logout models providers alias explain run setup env start stop restart logs auth status doctor usage budget history team config completions'
             [[ $now == -* ]] && kind='words --version --config --profile --quiet --verbose --no-color --help'
             ;;
         ' chat')
@@ -409,6 +411,10 @@ _mini_llm() {
         ' status')
             kind='words '
             [[ $now == -* ]] && kind='words --json --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' doctor')
+            kind='words '
+            [[ $now == -* ]] && kind='words --offline --report --json --config --profile --quiet --verbose --no-color --help'
             ;;
         ' usage')
             kind='words verify'

@@ -17,7 +17,7 @@ function __mini_llm_at
     test "$at" = "$argv[1]"
 end
 
-set -g __mini_llm_places ' chat' ' login' ' logout' ' models' ' models update' ' providers' ' providers add' ' providers list' ' providers remove' ' providers show' ' providers test' ' alias' ' alias list' ' alias set' ' alias show' ' alias remove' ' explain' ' run' ' setup' ' env' ' start' ' stop' ' restart' ' logs' ' auth' ' auth token' ' auth switch' ' status' ' usage' ' usage verify' ' budget' ' budget show' ' budget set' ' budget remove' ' history' ' history list' ' history show' ' history search' ' history delete' ' history replay' ' team' ' team init' ' team start' ' team invite' ' team usage' ' team set' ' team backup' ' team members' ' team members list' ' team members role' ' team members models' ' team members remove' ' team keys' ' team keys list' ' team keys create' ' team keys revoke' ' team budget' ' team budget show' ' team budget set' ' team budget remove' ' team credit' ' team credit show' ' team credit add' ' config' ' config path' ' config show' ' config get' ' config set' ' config check' ' config schema' ' config trust' ' completions'
+set -g __mini_llm_places ' chat' ' login' ' logout' ' models' ' models update' ' providers' ' providers add' ' providers list' ' providers remove' ' providers show' ' providers test' ' alias' ' alias list' ' alias set' ' alias show' ' alias remove' ' explain' ' run' ' setup' ' env' ' start' ' stop' ' restart' ' logs' ' auth' ' auth token' ' auth switch' ' status' ' doctor' ' usage' ' usage verify' ' budget' ' budget show' ' budget set' ' budget remove' ' history' ' history list' ' history show' ' history search' ' history delete' ' history replay' ' team' ' team init' ' team start' ' team invite' ' team usage' ' team set' ' team backup' ' team members' ' team members list' ' team members role' ' team members models' ' team members remove' ' team keys' ' team keys list' ' team keys create' ' team keys revoke' ' team budget' ' team budget show' ' team budget set' ' team budget remove' ' team credit' ' team credit show' ' team credit add' ' config' ' config path' ' config show' ' config get' ' config set' ' config check' ' config schema' ' config trust' ' completions'
 
 complete -c mini-llm -f
 complete -c mini-llm -n "__mini_llm_at ''" -a chat -d 'Ask a model; the answer streams to stdout'
@@ -36,6 +36,7 @@ complete -c mini-llm -n "__mini_llm_at ''" -a restart -d 'End the gateway and st
 complete -c mini-llm -n "__mini_llm_at ''" -a logs -d 'Show what the gateway wrote'
 complete -c mini-llm -n "__mini_llm_at ''" -a auth -d 'Show the tokens with which programs ask the gateway'
 complete -c mini-llm -n "__mini_llm_at ''" -a status -d 'Show on one screen what works and what does not'
+complete -c mini-llm -n "__mini_llm_at ''" -a doctor -d 'Test each link: config, keys, providers, clock, gateway, tools'
 complete -c mini-llm -n "__mini_llm_at ''" -a usage -d 'Show tokens and cost, by day, model, tool or whatever else'
 complete -c mini-llm -n "__mini_llm_at ''" -a budget -d 'Show and set the most that may be spent'
 complete -c mini-llm -n "__mini_llm_at ''" -a history -d 'Show, search and delete the conversations kept here, if that is on'
@@ -322,6 +323,15 @@ complete -c mini-llm -n "__mini_llm_at ' status'" -l quiet -d 'Print nothing but
 complete -c mini-llm -n "__mini_llm_at ' status'" -l verbose -d 'Say more; show where an error comes from'
 complete -c mini-llm -n "__mini_llm_at ' status'" -l no-color -d 'No colour'
 complete -c mini-llm -n "__mini_llm_at ' status'" -l help -d 'Show this help'
+complete -c mini-llm -n "__mini_llm_at ' doctor'" -l offline -d 'Leave out what needs the network'
+complete -c mini-llm -n "__mini_llm_at ' doctor'" -l report -d 'Text for an issue: no key, no private host'
+complete -c mini-llm -n "__mini_llm_at ' doctor'" -l json -d 'Print JSON'
+complete -c mini-llm -n "__mini_llm_at ' doctor'" -l config -r -F -d 'Use this config file'
+complete -c mini-llm -n "__mini_llm_at ' doctor'" -l profile -x -d 'Use this profile of the config'
+complete -c mini-llm -n "__mini_llm_at ' doctor'" -l quiet -d 'Print nothing but data and errors'
+complete -c mini-llm -n "__mini_llm_at ' doctor'" -l verbose -d 'Say more; show where an error comes from'
+complete -c mini-llm -n "__mini_llm_at ' doctor'" -l no-color -d 'No colour'
+complete -c mini-llm -n "__mini_llm_at ' doctor'" -l help -d 'Show this help'
 complete -c mini-llm -n "__mini_llm_at ' usage'" -a verify -d 'Work out every cost anew from tokens and prices, and every sum from its rows; exit 1 if one is wrong'
 complete -c mini-llm -n "__mini_llm_at ' usage'" -l by -x -a 'day week month provider model tool key member credential route payer status' -d 'day, week, month, provider, model, tool, key, member, credential, route, payer or status'
 complete -c mini-llm -n "__mini_llm_at ' usage'" -l since -x -d 'A date, 7d, today, week, month, year or all'

@@ -2,7 +2,7 @@
 Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
     param($wordToComplete, $commandAst, $cursorPosition)
     $pages = @{
-        '' = @('words chat login logout models providers alias explain run setup env start stop restart logs auth status usage budget history team config completions', 'words --version --config --profile --quiet --verbose --no-color --help')
+        '' = @('words chat login logout models providers alias explain run setup env start stop restart logs auth status doctor usage budget history team config completions', 'words --version --config --profile --quiet --verbose --no-color --help')
         ' chat' = @('words ', 'words -m --model -s --system -a --attach -i --interactive -c --continue --cid -t --template -p --param --schema -o --option --json --no-stream --raw --render --reasoning --dry-run --timeout --no-stdin --config --profile --quiet --verbose --no-color --help')
         ' login' = @('words ', 'words --url --no-browser --with-token --json --no-wait --resume --qr --timeout --insecure-storage --require-keyring --config --profile --quiet --verbose --no-color --help')
         ' logout' = @('words ', 'words --local --all --config --profile --quiet --verbose --no-color --help')
@@ -31,6 +31,7 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' auth token' = @('words ', 'words --for --home --config --profile --quiet --verbose --no-color --help')
         ' auth switch' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
         ' status' = @('words ', 'words --json --config --profile --quiet --verbose --no-color --help')
+        ' doctor' = @('words ', 'words --offline --report --json --config --profile --quiet --verbose --no-color --help')
         ' usage' = @('words verify', 'words --by --since --until --provider -m --model --tool --key --member --credential --route --payer --status --unsettled --json --csv --config --profile --quiet --verbose --no-color --help')
         ' usage verify' = @('words ', 'words --json --config --profile --quiet --verbose --no-color --help')
         ' budget' = @('words show set remove', 'words --config --profile --quiet --verbose --no-color --help')
@@ -184,6 +185,8 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' auth switch:--profile' = 'text'
         ' status:--config' = 'files'
         ' status:--profile' = 'text'
+        ' doctor:--config' = 'files'
+        ' doctor:--profile' = 'text'
         ' usage:--by' = 'words day week month provider model tool key member credential route payer status'
         ' usage:--since' = 'text'
         ' usage:--until' = 'text'

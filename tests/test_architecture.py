@@ -24,7 +24,7 @@ health pricing memory meter -> ledger routing -> history
 transport -> signing -> upstream wallet
 translation -> recovery -> dispatch -> runtime
 client -> gateway -> team dashboard
-desktop network local setup -> cli
+desktop network local setup -> doctor -> cli
 """
 ENTRANCES = ("__init__", "__main__")  # the names others see; they may import from any room
 
@@ -51,8 +51,8 @@ DOORS = {
     "tomlkit": ("config", "providers", "setup"),
     "truststore": ("transport",),
     "typer": ("cli",),
-    "uvloop": ("gateway/server",),
     "yaml": ("setup/formats/yaml",),
+    "uvloop": ("gateway/server",),
     "zstandard": ("gateway/inflating",),
 }
 IMPORTED_AS = {"pyyaml": "yaml"}  # packages that are called otherwise in the code

@@ -28,6 +28,7 @@ COMMANDS = {
     "logs": "Show what the gateway wrote",
     "auth": "Show the tokens with which programs ask the gateway",
     "status": "Show on one screen what works and what does not",
+    "doctor": "Test each link: config, keys, providers, clock, gateway, tools",
     "usage": "Show tokens and cost, by day, model, tool or whatever else",
     "budget": "Show and set the most that may be spent",
     "history": "Show, search and delete the conversations kept here, if that is on",

@@ -59,8 +59,14 @@ def place_for(shell: str, environ: Mapping[str, str]) -> Path:
     return (home / "Documents/PowerShell" if sys.platform == "win32" else config / "powershell") / "mini-llm.ps1"
 
 
+def guessed(environ: Mapping[str, str]) -> str:
+    """Return the name of the user's shell, "" if nothing tells it."""
+    name = Path(environ.get("SHELL", "")).name or ("pwsh" if os.name == "nt" else "")
+    return name.removesuffix(".exe")
+
+
 def _shell(told: str, environ: Mapping[str, str]) -> str:
-    name = told or Path(environ.get("SHELL", "")).name or ("pwsh" if os.name == "nt" else "")
+    name = told or guessed(environ)
     name = {"powershell": "pwsh"}.get(name.removesuffix(".exe"), name)
     if name in shells.FILES:
         return name

@@ -171,6 +171,16 @@ class Credentials:
         told = f"the key of {name} is stored in plain text, readable by you alone: {where} ({reason})"
         return Stored(f"file:{VAULT}#{name}", where, told)
 
+    def probe_keyring(self) -> str:
+        """Keep, read and delete an entry of the largest size in the system's keyring, and return the keyring's name.
+
+        Raises CredentialError if that can't be done.
+        """
+        try:
+            return self._safe.probe()
+        except SafeError as error:
+            raise CredentialError(f"the system keyring can't be used: {error}") from None
+
     def forget(self, reference: str) -> bool:
         """Delete a secret that `store` kept; say whether there was one. What is the user's own is left alone."""
         self._found.clear()
