@@ -176,7 +176,7 @@ def test_many_at_once_never_overdraw_the_team(tmp_path: Path) -> None:
     cost = 1 * 1000 + 5 * 2000
     script = Say("Hello", usage=(1, 5))
     with Provider(script) as lab, serving(tmp_path, {"lab": lab}, terms=Terms(grant=50 * cost)) as server:
-        with ThreadPoolExecutor(40) as pool:
+        with ThreadPoolExecutor(100) as pool:
             statuses = list(pool.map(lambda _: server.chat(max_tokens=5).status_code, range(200)))
         assert set(statuses) <= {200, 402} and 200 in statuses and 402 in statuses
         left = server.settled()

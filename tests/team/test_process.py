@@ -135,6 +135,19 @@ def test_a_server_that_is_killed_leaves_nothing_set_aside(tmp_path: Path) -> Non
             assert company.rows("SELECT sum(nanos) FROM posting") == [(0,)]
 
 
+def test_settings_are_taken_up_while_the_server_runs_and_the_team_still_pays(tmp_path: Path) -> None:
+    with Provider(Say("Hello")) as lab:
+        company = Founded(tmp_path, lab)
+        with company.started() as (_, client):
+            asked = {**ASKED, "model": "fast"}
+            assert client.post(CHAT, json=asked).status_code == 404
+            settings = {**config({"lab": lab}), "aliases": {"fast": "lab/m"}}
+            (tmp_path / HOME / "config.json").write_text(json.dumps(settings))
+            wait_for(lambda: client.post(CHAT, json=asked).status_code == 200 or None, "the alias")
+            wait_for(lambda: company.rows("SELECT 1 FROM charge WHERE paid = 20000") or None, "the charge")
+            assert client.post(CHAT, json=asked, headers={"authorization": "Bearer pk-wrong"}).status_code == 401
+
+
 def test_several_workers_serve_one_team(tmp_path: Path) -> None:
     with Provider(Say("Hello")) as lab:
         company = Founded(tmp_path, lab)
