@@ -72,7 +72,9 @@ def run(flags: Flags, wanted: Wanted, world: World | None = None) -> None:
     screen: Screen = Machines() if wanted.as_json else People(flags, qr=wanted.qr, now=world.now)
     login = Login(flags, wanted, world, screen)
     try:
-        asyncio.run(login.go())
+        # Before the loop begins, which would keep Ctrl-C from whoever is asked.
+        key = _key_from_stdin() if wanted.with_token else ""
+        asyncio.run(login.go(key))
     except KeyboardInterrupt:
         if login.done:
             return
@@ -111,9 +113,8 @@ class Login:
         self._storage = Storage(wanted.insecure, wanted.require_keyring)
         self.done = False
 
-    async def go(self) -> None:
-        """Sign in, in the way that was asked for."""
-        key = _key_from_stdin() if self._wanted.with_token else ""
+    async def go(self, key: str) -> None:
+        """Sign in, in the way that was asked for: with *key* if there is one."""
         async with Service.open(self._flags.environ) as service:
             if wallet_token(self._flags.environ):
                 await self._with_variable(service)

@@ -70,6 +70,15 @@ def test_ctrl_c_leaves_everything_as_it_was(home: Path, server: Served) -> None:
     assert {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()} == before
 
 
+def test_ctrl_c_where_a_key_is_asked_for_ends_it_too(home: Path, server: Served) -> None:
+    terminal = Terminal(home, "login", "--url", server.url, "--with-token")
+    terminal.until("Key: ", PATIENCE)
+    terminal.press("\x03")
+    assert terminal.end(PATIENCE) == 130
+    assert "Login cancelled. Nothing was changed." in terminal.plain
+    assert server.peer.requests == []
+
+
 def test_an_expired_code_is_replaced_on_enter(home: Path, server: Served) -> None:
     server.scripts["/oauth/token"] = [refusal("expired_token"), grant()]
     terminal = Terminal(home, "login", "--url", server.url)
