@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
 AXE = "4.14.1"
 AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
@@ -71,9 +71,14 @@ def browsing() -> Iterator[Browser]:
             browser.close()
 
 
+def watched(context: BrowserContext) -> BrowserContext:
+    """Have axe on every page of *context*; the policy of a page does not keep it out."""
+    context.add_init_script(path=axe())
+    return context
+
+
 def violations(page: Page) -> list[str]:
-    """Return what axe finds wrong on *page*, each with the first place where it is."""
-    page.evaluate(axe().read_text(encoding="utf-8"))
+    """Return what axe finds wrong on *page*, of a context that is watched: each with the first place where it is."""
     found: list[dict[str, Any]] = page.evaluate(RULES)
     return [f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}" for each in found]
 

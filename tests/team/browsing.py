@@ -76,7 +76,7 @@ class Browser:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.client = httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False)
+        self.client = httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False, verify=False)  # it is http
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         return self.client.get(path, **more)
@@ -115,12 +115,12 @@ class House:
         """Run *work* in the server's own file."""
         return asyncio.run_coroutine_threadsafe(self.team.store.write(work), self.loop).result(PATIENCE)
 
-    def browser(self, who: Member | None = None) -> Browser:
+    def browser(self, who: Member | None = None, agent: str = "Test/1") -> Browser:
         """Return a browser, in which *who* is signed in."""
         browser = Browser(self.url)
         self.browsers.append(browser)
         if who is not None:
-            token = self.write(lambda db: sessions.begin(db, who.account, who.team, self.clock.now, agent="Test/1"))
+            token = self.write(lambda db: sessions.begin(db, who.account, who.team, self.clock.now, agent=agent))
             browser.client.cookies.set(self.cookie("session"), token, domain="127.0.0.1", path="/")
         return browser
 

@@ -108,9 +108,7 @@ def test_a_text_stays_a_text_wherever_it_is_shown(server: House, text: str) -> N
         return devices.begin(db, "mini-llm-cli", text, text, "", now).user_code
 
     code = server.write(plant)
-    browser = server.browser(person)
-    browser.client.headers["user-agent"] = text.encode("ascii", "replace").decode()
-    browser.submit("/signin", on="/keys", email=person.email, password=PASSWORD)
+    browser = server.browser(person, agent=text)
     shown = [
         browser.get(path).text
         for path in ("/dashboard", "/keys", "/members", "/credits", "/audit", "/account", "/usage")
