@@ -238,6 +238,18 @@ def test_what_is_deleted_is_gone_from_the_file(store: Store, tmp_path: Path) -> 
     assert store.conversations() == []
 
 
+def test_what_is_deleted_in_bulk_is_gone_from_the_file(store: Store, tmp_path: Path) -> None:
+    keep(store, *(heard(number, user(f"xylophone secret {number}")) for number in range(70)))
+    keep(store, heard(99, user("zither"), time=NOW + DAY))
+    assert store.delete_before(NOW + 1000) == 70
+    assert store.search("xylophone") == []
+    assert len(store.search("zither")) == 1
+    for file in tmp_path.iterdir():
+        assert b"xylophone" not in file.read_bytes(), file
+    assert store.delete_before(float("inf")) == 1
+    assert not any(b"zither" in file.read_bytes() for file in tmp_path.iterdir())
+
+
 def test_what_is_old_goes_by_itself(tmp_path: Path) -> None:
     store = Store(tmp_path / "history.db", now=lambda: NOW + 91 * DAY)
     keep(store, heard(1, user("old"), conversation="aaa"))

@@ -6,6 +6,7 @@ written them.
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +33,7 @@ from mini_llm.types import (
 )
 
 LONGEST_TEXT = 1 << 20  # characters of one piece of text
+EXCERPT = 150  # characters shown of a place that was found
 LONGEST_BLOCK = 1 << 16  # bytes of a block that only its dialect understands
 SYSTEM = ("system", "developer")
 KINDS: Mapping[str, type[Any]] = {
@@ -86,6 +88,16 @@ def title(messages: Iterable[Message], redact: Redact) -> str:
     first = next((text for text in asked if not text.lstrip().startswith("<")), asked[0] if asked else "")
     words = " ".join(_sound(first, redact)[:400].split())
     return words if len(words) <= 80 else f"{words[:79]}…"
+
+
+def excerpt(text: str, words: Sequence[str]) -> str:
+    """Return what stands around the first of *words* in *text*; each of them between U+0002 and U+0003."""
+    text = " ".join(text.replace("\x02", "").replace("\x03", "").split())
+    wanted = re.compile("|".join(re.escape(word.rstrip("*")) for word in words), re.IGNORECASE)
+    found = wanted.search(text)
+    start = max(0, found.start() - EXCERPT // 3) if found else 0
+    piece = wanted.sub(lambda match: f"\x02{match[0]}\x03" if match[0] else "", text[start : start + EXCERPT])
+    return f"{'…' if start else ''}{piece}{'…' if start + EXCERPT < len(text) else ''}"
 
 
 def marks(messages: Sequence[Message]) -> list[bytes]:

@@ -30,9 +30,14 @@ from mini_llm.history.entries import (
 from mini_llm.ledger.sqlite.places import shared_by_network
 from mini_llm.types import Message
 
-BUSY_MS = 2000
+BUSY_MS = 5000
 DAY = 86_400
 MIB = 1 << 20
+FEW = 20  # conversations that are deleted in one step
+MERGED_PAGES = 500
+MOST_TRIMMED = 100  # conversations at once
+BEFORE = "SELECT id FROM conversation WHERE updated < ?1 ORDER BY updated LIMIT ?2"
+TURNS_OF = "SELECT id, setting FROM turn WHERE conversation = ?1 AND (?2 = '' OR request_id = ?2)"
 MOST_MARKS = 8  # answers of a request that are looked for, the last first
 WORD = re.compile(r'"([^"]+)"|(\S+)')
 ID = re.compile(f"[{LETTERS}]{{1,{ID_LETTERS}}}")
@@ -73,12 +78,16 @@ class Store:
         return name
 
     def trim(self, days: int, megabytes: int) -> None:
-        """Delete what is older than *days* (0: nothing is too old), and the oldest of what takes too much room."""
+        """Delete what is older than *days* (0: nothing is too old), and the oldest of what takes too much room.
+
+        No more than takes a moment: the rest goes the next time.
+        """
         with self._told("written"):
-            before = self._now() - days * DAY if days else 0.0
-            self._delete("DELETE FROM conversation WHERE updated < ?", before)
-            while self._bytes() > megabytes * MIB and self._delete(tables.OLDEST):
-                pass
+            if days:
+                self._forget(self._rows(BEFORE, self._now() - days * DAY, MOST_TRIMMED), quick=True)
+            size, room = self._bytes(), megabytes * MIB
+            if size > room:
+                self._forget(self._rows(tables.OLDEST, 1.05 - room / size, MOST_TRIMMED), quick=True)
 
     def conversations(self, limit: int = -1, *, only: str = "") -> list[Conversation]:
         """Return the conversations, the latest first; with *only*, that one."""
@@ -124,8 +133,9 @@ class Store:
             found = self._rows(tables.FOUND, " ".join(map(_quoted, wanted)), limit)
             if not found and (plain := " ".join(text.split()).strip('"')):
                 like = re.sub(r"([%_\\])", r"\\\1", plain)
-                found = self._rows(tables.CONTAINED, f"%{like}%", limit, plain.lower())
-        return [Hit(*row) for row in found]
+                found, wanted = self._rows(tables.CONTAINED, f"%{like}%", limit), [plain]
+            places = [place for (message,) in found for place in self._rows(tables.PLACE, message)]
+        return [Hit._make([*facts, packing.excerpt(text, wanted)]) for *facts, text in places]
 
     def last(self, tool: str) -> str:
         """Return the id of the conversation in which *tool* spoke last, "" if none is kept."""
@@ -140,14 +150,12 @@ class Store:
     def delete(self, conversation: str, turn: str = "") -> int:
         """Delete a conversation, or one turn of it; return how many conversations or turns went."""
         with self._told("written"):
-            if turn:
-                return self._delete("DELETE FROM turn WHERE request_id = ?", turn)
-            return self._delete("DELETE FROM conversation WHERE id = ?", conversation)
+            return self._forget([(conversation,)], only=turn)
 
     def delete_before(self, instant: float) -> int:
         """Delete the conversations in which nothing was said since *instant*; return how many."""
         with self._told("written"):
-            return self._delete("DELETE FROM conversation WHERE updated < ?", instant)
+            return self._forget(self._rows(BEFORE, instant, -1))
 
     def close(self) -> None:
         """Close the file."""
@@ -208,19 +216,47 @@ class Store:
         found = None if answer is None else _read(*self._rows(tables.MESSAGE, answer)[0])
         return Kept._make([*facts, said, found, orjson.loads(settings)])
 
-    def _delete(self, statement: str, *values: Any) -> int:
-        """Delete, with all that nothing else needs, and let go of the room it took."""
-        with self._transaction():
-            self._run(statement, *values)
-            gone = self._connection.changes()
-            if gone:
-                for rest in (tables.EMPTY_CONVERSATIONS, tables.ORPHANED_MESSAGES, tables.ORPHANED_SETTINGS):
-                    self._run(rest)
+    def _forget(self, doomed: Sequence[tuple[Any, ...]], *, only: str = "", quick: bool = False) -> int:
+        """Delete conversations (or *only* one turn) with all that nothing else needs; return how many they were.
+
+        Many are deleted in several steps, so that nobody who writes waits for long. *quick*: their words may stay in
+        the index until it is merged, as it is from time to time.
+        """
+        gone, few = 0, len(doomed) <= FEW and not quick
+        for start in range(0, len(doomed), FEW):
+            with self._transaction():
+                self._run(tables.THOROUGH, int(few))
+                gone += sum(self._forget_one(name, only) for (name,) in doomed[start : start + FEW])
+        if not few and not quick:
+            self._merge()
         if gone:
             self._connection.execute("PRAGMA incremental_vacuum").fetchall()
             with suppress(apsw.BusyError, apsw.LockedError):  # somebody reads just now: the next one does it
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         return gone
+
+    def _forget_one(self, conversation: str, only: str) -> bool:
+        turns = self._rows(TURNS_OF, conversation, only)
+        needed = {one for turn, _ in turns for (one,) in self._rows(tables.NEEDED, turn)}
+        for turn, _ in turns:
+            self._run("DELETE FROM turn WHERE id = ?", turn)
+        for message in needed:
+            self._run(tables.UNNEEDED, message)
+        for setting in {setting for _, setting in turns}:
+            self._run(tables.UNNEEDED_SETTING, setting)
+        self._run(tables.EMPTY, conversation)
+        return bool(turns)
+
+    def _merge(self) -> None:
+        """Write the index anew without the words that are marked as deleted, a piece at a time."""
+        pages = -MERGED_PAGES  # the first time: all of it
+        while True:
+            before = self._connection.total_changes()
+            with self._transaction():
+                self._run(tables.MERGE, pages)
+            if self._connection.total_changes() - before < 2:
+                return
+            pages = MERGED_PAGES
 
     def _bytes(self) -> int:
         pages = self._connection.pragma("page_count") - self._connection.pragma("freelist_count")

@@ -83,18 +83,23 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (request_id) DO NOTHING RETURNING id
 """
 CONVERSATION_OF = "SELECT conversation FROM turn WHERE mark = ? AND caller = ? ORDER BY id DESC LIMIT 1"
-ORPHANED_MESSAGES = """
-DELETE FROM message WHERE NOT EXISTS (SELECT 1 FROM said WHERE said.message = message.id)
-                      AND NOT EXISTS (SELECT 1 FROM turn WHERE turn.answer = message.id)
+# What a turn alone may have needed, and what becomes of it once the turn is gone.
+NEEDED = """
+SELECT message FROM said WHERE turn = ?1 UNION SELECT answer FROM turn WHERE id = ?1 AND answer IS NOT NULL
 """
-ORPHANED_SETTINGS = "DELETE FROM setting WHERE NOT EXISTS (SELECT 1 FROM turn WHERE turn.setting = setting.id)"
-EMPTY_CONVERSATIONS = """
-DELETE FROM conversation WHERE NOT EXISTS (SELECT 1 FROM turn WHERE turn.conversation = conversation.id)
+UNNEEDED = """
+DELETE FROM message WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM said WHERE message = ?1)
+                          AND NOT EXISTS (SELECT 1 FROM turn WHERE answer = ?1)
 """
+UNNEEDED_SETTING = "DELETE FROM setting WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM turn WHERE setting = ?1)"
+EMPTY = "DELETE FROM conversation WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM turn WHERE conversation = ?1)"
 OLDEST = """
-DELETE FROM conversation WHERE id IN
-  (SELECT id FROM conversation ORDER BY updated LIMIT max(1, (SELECT count(*) FROM conversation) / 10))
+SELECT id FROM conversation ORDER BY updated
+LIMIT min(?2, 1 + CAST(?1 * (SELECT count(*) FROM conversation) AS INTEGER))
 """
+# Words that are deleted are taken out of the index at once, which is slow, or marked, and left out when it is merged.
+THOROUGH = "INSERT INTO words (words, rank) VALUES ('secure-delete', ?)"
+MERGE = "INSERT INTO words (words, rank) VALUES ('merge', ?)"
 CONVERSATIONS = """
 SELECT conversation.id, started, updated, title, conversation.tool, count(*),
        (SELECT provider || '/' || model FROM turn AS last WHERE last.conversation = conversation.id
@@ -113,25 +118,18 @@ SAID = """
 SELECT role, text, body FROM said JOIN message ON message.id = said.message WHERE said.turn = ? ORDER BY said.place
 """
 MESSAGE = "SELECT role, text, body FROM message WHERE id = ?"
-# A message is found where it was said first.
-FOUND = """
-SELECT turn.conversation, turn.request_id, turn.time, message.role, conversation.title,
-       snippet(words, 0, char(2), char(3), '…', 16)
-FROM words JOIN message ON message.id = words.rowid
-JOIN turn ON turn.id = (SELECT min(id) FROM (SELECT turn AS id FROM said WHERE said.message = message.id
-                                             UNION ALL SELECT id FROM turn WHERE turn.answer = message.id))
-JOIN conversation ON conversation.id = turn.conversation
-WHERE words MATCH ?1 ORDER BY words.rank, turn.id DESC LIMIT ?2
-"""
+FOUND = "SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rank LIMIT ?2"
 CONTAINED = """
-SELECT turn.conversation, turn.request_id, turn.time, message.role, conversation.title,
-       substr(message.text, max(1, instr(lower(message.text), ?3) - 60), 160)
+SELECT id FROM message WHERE text LIKE ?1 ESCAPE '\\' AND role NOT IN ('system', 'developer') ORDER BY id DESC LIMIT ?2
+"""
+# A message is found where it was said first.
+PLACE = """
+SELECT turn.conversation, turn.request_id, turn.time, message.role, conversation.title, message.text
 FROM message
 JOIN turn ON turn.id = (SELECT min(id) FROM (SELECT turn AS id FROM said WHERE said.message = message.id
                                              UNION ALL SELECT id FROM turn WHERE turn.answer = message.id))
 JOIN conversation ON conversation.id = turn.conversation
-WHERE message.text LIKE ?1 ESCAPE '\\' AND message.role NOT IN ('system', 'developer')
-ORDER BY turn.id DESC LIMIT ?2
+WHERE message.id = ?
 """
 LAST = "SELECT id FROM conversation WHERE tool = ? ORDER BY updated DESC LIMIT 1"
 PROMPTS = """

@@ -18,7 +18,8 @@ from mini_llm.history.entries import Heard
 
 MOST_WAITING = 500  # turns; each holds its request in memory
 IDLE_SECONDS = 2.0
-CLOSING_SECONDS = 4.0
+CLOSING_SECONDS = 6.0
+TRIM = 100  # turns between two looks for what is too old
 
 
 class Book(Protocol):
@@ -74,13 +75,16 @@ class History:
 
     def _write(self) -> None:
         book: Book | None = None
+        written = 0
         while (heard := self._next()) is not None:
             try:
                 if book is None:
                     book = self._open_book()
-                    book.trim(*self._bounds)
                 book.add(heard, self._redact)
                 self.trouble = ""
+                if written % TRIM == 0:
+                    book.trim(*self._bounds)
+                written += 1
             except MiniLLMError as error:
                 self.trouble = error.message
             except Exception as error:  # whatever is wrong with one turn, the next is written
