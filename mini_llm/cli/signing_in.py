@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-import time
-from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
-from mini_llm.cli import browser, output
-from mini_llm.cli.keys import Enter
+from mini_llm.cli import browser, output, waiting
 from mini_llm.cli.login_screen import Machines, People, Screen, described
 from mini_llm.cli.options import seconds as checked_seconds
+from mini_llm.cli.waiting import World
 from mini_llm.config import origin_of
 from mini_llm.credentials import Secret
 from mini_llm.errors import CredentialError, MiniLLMError, UsageError
@@ -52,17 +49,6 @@ class Wanted(NamedTuple):
     timeout: float | None = None
     insecure: bool = False
     require_keyring: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class World:
-    """What a login needs of the world."""
-
-    now: Callable[[], float] = time.monotonic
-    wall: Callable[[], float] = time.time
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    open: Callable[[str, Mapping[str, str], Callable[[], None]], None] = browser.open_at
-    enter: Enter = field(default_factory=Enter)
 
 
 def run(flags: Flags, wanted: Wanted, world: World | None = None) -> None:
@@ -143,7 +129,7 @@ class Login:
                 if not self._asks() or self._world.now() >= end:
                     raise
                 self._screen.expired()
-                await self._enter(end)
+                await waiting.for_enter(end, self._world)
                 continue
             await self._finish(service, endpoints, tokens, by_device=True)
             return
@@ -154,37 +140,17 @@ class Login:
         return grant
 
     async def _wait(self, service: Service, endpoints: Endpoints, grant: Grant, end: float, *, opens: bool) -> Tokens:
-        """Poll, and meanwhile show that time passes and open a browser when Enter asks for it."""
-        world = self._world
-        until = min(end, world.now() + grant.expires_in)
-        polling = asyncio.ensure_future(
-            device.poll(
-                *(service, endpoints, grant),
-                until=until,
-                now=world.now,
-                sleep=world.sleep,
-                tell=self._screen.event,
-            )
+        """Wait for somebody's yes, no longer than the code holds."""
+        until = min(end, self._world.now() + grant.expires_in)
+        poll = device.poll(
+            *(service, endpoints, grant),
+            until=until,
+            now=self._world.now,
+            sleep=self._world.sleep,
+            tell=self._screen.event,
         )
-        failed: list[bool] = []
-        try:
-            while not polling.done():
-                self._screen.tick(until - world.now())
-                if opens and world.enter.pressed():
-                    world.open(grant.complete or grant.uri, self._flags.environ, lambda: failed.append(True))
-                if failed:
-                    failed.clear()
-                    self._screen.no_browser()
-                await asyncio.wait({polling}, timeout=self._screen.tick_seconds)
-            return polling.result()
-        finally:
-            polling.cancel()
-
-    async def _enter(self, end: float) -> None:
-        while not self._world.enter.pressed():
-            if not self._world.enter.there or self._world.now() >= end:
-                raise ExpiredError("nobody said yes in time", hint="run `mini-llm login` for a new code")
-            await asyncio.sleep(0.1)
+        page = (grant.complete or grant.uri) if opens else ""
+        return await waiting.wait(poll, until, self._world, self._screen, page=page, environ=self._flags.environ)
 
     async def _begin(self, service: Service) -> None:
         """Ask for a code, keep what it takes to go on, and end."""
