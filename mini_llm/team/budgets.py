@@ -45,8 +45,8 @@ SELECT ifnull(sum(paid), 0) FROM daily
 WHERE team = ?1 AND day >= ?2 AND (?3 = ?1 OR member = ?3 OR api_key = ?3)
 """
 UNDER_WAY = """
-SELECT request, attempt, begun, nanos, windows FROM reservation
-WHERE team = ?1 AND state = 'open' AND (?2 = ?1 OR member = ?2 OR api_key = ?2)
+SELECT request, attempt, begun, iif(state = 'open', nanos, 0), windows FROM reservation
+WHERE team = ?1 AND (?2 = ?1 OR member = ?2 OR api_key = ?2)
 """
 TAKE_IN = "UPDATE reservation SET windows = ? WHERE team = ? AND request = ? AND attempt = ?"
 RESERVE = "UPDATE budget_window SET reserved = reserved + ?1 WHERE id = ?2 AND settled + reserved + ?1 <= ?3"
@@ -172,7 +172,7 @@ def _standing(db: Db, team: str, scope: str, allowance: Allowance, now: float) -
 
 
 def _open(db: Db, team: str, scope: str, allowance: Allowance, now: float) -> None:
-    """Write the row of the window of *now*, with what was spent in it and what is under way."""
+    """Write the row of the window of *now*, with what was spent in it and what is under way or may be corrected yet."""
     window = window_at(allowance.period, now, UTC)
     spent = db.execute(SPENT, (team, day_of(window.starts), scope)).get
     row = (scope, allowance.period, window.id, window.starts, window.ends, spent)

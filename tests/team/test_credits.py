@@ -281,3 +281,13 @@ def test_a_caller_who_goes_away_holds_nothing(tmp_path: Path) -> None:
         db.close()
 
     asyncio.run(story())
+
+
+def test_a_late_word_counts_in_a_budget_that_was_set_meanwhile(tmp_path: Path) -> None:
+    with office(tmp_path) as ours:
+        held = ours.held(nanos=DOLLAR)
+        credits.sweep(ours.db, NOON + 120)
+        budgets.set(ours.db, ours.owner, ours.team.id, Allowance(DOLLAR, "daily"), NOON + 130)
+        credits.settle(ours.db, held, charge(DOLLAR // 4))
+        standing = budgets.standing(ours.db, ours.team.id, ours.team.id, NOON + 140)
+        assert standing is not None and (standing.spent, standing.held) == (DOLLAR // 4, 0)
