@@ -43,7 +43,7 @@ def need_extra() -> None:
     """Raise unless what the team server needs beside the rest is installed."""
     from importlib.util import find_spec
 
-    missing = [name for name in ("argon2", "jinja2") if find_spec(name) is None]
+    missing = [name for name in ("argon2", "authlib", "jinja2") if find_spec(name) is None]
     if missing:
         raise MiniLLMError(
             f"the team server needs {' and '.join(missing)}", hint="install it: pip install 'mini-llm[team]'"

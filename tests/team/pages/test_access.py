@@ -169,3 +169,12 @@ def test_what_is_sent_in_another_way_is_not_taken(server: House) -> None:
     assert browser.client.put("/keys").status_code == 405
     assert browser.client.get("/signout").status_code == 405
     assert browser.client.get("/keys/revoke").status_code == 405
+
+
+@pytest.mark.parametrize("query", ["x=%FF", "&".join(f"a{number}=1" for number in range(100))])
+def test_an_address_that_no_page_has_is_told_as_a_page(server: House, query: str) -> None:
+    for browser in (server.browser(), server.browser(server.owner)):
+        answer = browser.get(f"/signin?{query}")
+        assert answer.status_code == 400
+        assert "This was not understood" in answer.text
+        assert answer.headers["content-security-policy"] == POLICY
