@@ -75,9 +75,10 @@ class Screen:
 
     def __init__(self, flags: Flags, sink: Sink, *, as_json: bool, reasoning: bool) -> None:
         self.beside: dict[str, Any] = {}  # goes into the JSON, too
+        self.begun = False
+        self.as_json = as_json
         self._flags = flags
         self._sink = sink
-        self._as_json = as_json
         self._reasoning = reasoning
         self._thinking = False
         self._dim = output.coloured(sys.stderr, flags.environ, no_color=flags.no_color)
@@ -92,6 +93,7 @@ class Screen:
 
     def show(self, delta: Delta) -> None:
         """Show one step."""
+        self.begun = True
         if delta.reasoning and self._reasoning:
             self._think(delta.reasoning)
         if text := delta.text or delta.refusal:
@@ -103,7 +105,7 @@ class Screen:
         if self._reasoning and answer.reasoning:
             self._think(answer.reasoning)
             self._stop_thinking()
-        if self._as_json:
+        if self.as_json:
             output.json({**answer.to_dict(), **self.beside})
         else:
             self._sink.feed(answer.text)
@@ -119,10 +121,10 @@ class Screen:
             self._flags.say(f"note: {answer.provider} does not take {', '.join(answer.dropped)}; left out")
         for warning in answer.warnings:
             self.warn(warning)
-        ending = ENDINGS.get(answer.finish_reason, "" if answer.text or self._as_json else "the model sent no text")
+        ending = ENDINGS.get(answer.finish_reason, "" if answer.text or self.as_json else "the model sent no text")
         if ending:
             self._flags.say(f"note: {ending}")
-        if output.is_terminal(sys.stdout) and output.is_terminal(sys.stderr) and not self._as_json:
+        if output.is_terminal(sys.stdout) and output.is_terminal(sys.stderr) and not self.as_json:
             self._flags.say_dim(f"\n{_summary(answer)}")
 
     def warn(self, text: str) -> None:

@@ -10,10 +10,11 @@ from mini_llm.cli import conversations, output
 from mini_llm.cli.conversations import Thread
 from mini_llm.cli.flags import interactive
 from mini_llm.cli.prompt import NOTHING, Prompt
-from mini_llm.errors import UsageError
+from mini_llm.errors import CredentialError, MiniLLMError, UpstreamError, UsageError
 from mini_llm.types import Message, Text
 
 if TYPE_CHECKING:
+    from mini_llm.cli.answer import Question, Screen
     from mini_llm.cli.flags import Flags
     from mini_llm.cli.templates import Template
 
@@ -101,7 +102,24 @@ def begin(known: Flags, asked: Prompt, wish: Wish, thread: Thread, shown: Shown,
     )
     if thread.id:
         screen.beside["conversation"] = thread.id
-    answer.run(known.runtime(), question, screen, stream=shown.stream)
+    _run(known, question, screen, stream=shown.stream)
+
+
+def _run(known: Flags, question: Question, screen: Screen, *, stream: bool) -> None:
+    """Ask; once more where own providers failed and the user now lets the wallet answer."""
+    from mini_llm.cli import answer, consent
+
+    runtime = known.runtime()
+    try:
+        answer.run(runtime, question, screen, stream=stream)
+    except MiniLLMError as error:
+        if screen.begun or not isinstance(error, UpstreamError | CredentialError):
+            raise
+        decision = runtime.decide(question.options["model"])
+        if screen.as_json or not consent.may_pay(known, decision, runtime.registry, error):
+            raise
+        known.forget()
+        answer.run(known.runtime(), question, screen, stream=stream)
 
 
 def turn(asked: Prompt) -> Message:

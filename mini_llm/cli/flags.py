@@ -68,6 +68,10 @@ class Flags:
             self._tell(self.loaded)
         return self.opened
 
+    def forget(self) -> None:
+        """Read the settings anew when they are needed next."""
+        self.loaded = self.opened = None
+
     def credentials(self) -> Credentials:
         """Return what keeps the secrets of this process."""
         from mini_llm.credentials import Credentials

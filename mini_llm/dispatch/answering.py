@@ -29,6 +29,8 @@ from mini_llm.upstream import Reply, Request
 if TYPE_CHECKING:
     from mini_llm.dispatch.witness import Witness
 
+OFFER = "let the wallet answer when your own providers fail: `mini-llm config set wallet.features.fallback true`"
+
 
 class Answering(Generic[Content]):
     """A call under way. Enter it to get the first answer; leaving it closes that and settles its row.
@@ -175,7 +177,13 @@ class Answering(Generic[Content]):
             else:
                 self._commit(attempt, content)
                 return
-        raise _verdict(failures, unasked)
+        raise self._with_offer(_verdict(failures, unasked))
+
+    def _with_offer(self, error: MiniLLMError) -> MiniLLMError:
+        """Add to *error*'s hint that the wallet could have answered, where only the user's consent was missing."""
+        if self._decision.withheld is not None:
+            error.hint = f"{error.hint}; or {OFFER}" if error.hint else OFFER
+        return error
 
     async def _turn_after(self, turn: Turn, error: UpstreamError) -> Turn | None:
         """Return who is asked after *turn* failed: another key, the same target once more, the next target, nobody."""

@@ -213,6 +213,7 @@ class Router:
             timeouts=(route.timeouts if route and route.timeouts else routing.timeouts),
             recovery=(route.recovery if route else "") or routing.recovery,
             past_refusal=route is not None and route.after_refusal == "next",
+            withheld=wallet if objection else None,
         )
         limits = tuple(self._limits(choice.target) for choice in choices)
         plan = _Plan(

@@ -73,7 +73,8 @@ class Choice(NamedTuple):
 class Decision(NamedTuple):
     """Which targets are asked, in order; `skipped` are those that cannot be, with the reason.
 
-    `recovery` says what becomes of a stream that breaks; with `past_refusal` a content filter is not final.
+    `recovery` says what becomes of a stream that breaks; with `past_refusal` a content filter is not final. `withheld`
+    is the wallet's target, where it could answer after the others if the user allowed that.
     """
 
     asked: str
@@ -85,6 +86,7 @@ class Decision(NamedTuple):
     timeouts: Timeouts
     recovery: str = "off"
     past_refusal: bool = False
+    withheld: Target | None = None
     told: str = ""
 
     def line(self) -> str:

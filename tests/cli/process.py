@@ -48,7 +48,7 @@ def run(
     stdin: bytes | None = None,
     environ: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    timeout: float = 20,
+    timeout: float = 60,
 ) -> Result:
     """Run `mini-llm ARGS`; without *stdin* there is none."""
     done = subprocess.run(
@@ -102,7 +102,7 @@ class Terminal:
         )
         os.close(slave)
 
-    def until(self, text: str, timeout: float = 10) -> str:
+    def until(self, text: str, timeout: float = 30) -> str:
         """Read until *text* is on the screen; return the screen without styles."""
         end = time.monotonic() + timeout
         while text not in self.plain:
@@ -119,7 +119,7 @@ class Terminal:
         """Type *keys*; "\\x03" is Ctrl-C."""
         os.write(self._master, keys.encode())
 
-    def end(self, timeout: float = 10) -> int:
+    def end(self, timeout: float = 30) -> int:
         """Read to the end and return the exit code."""
         end = time.monotonic() + timeout
         while self._process.poll() is None:
@@ -149,7 +149,7 @@ class Terminal:
 
 
 def on_terminal(
-    home: Path, *args: str, environ: Mapping[str, str] | None = None, timeout: float = 10
+    home: Path, *args: str, environ: Mapping[str, str] | None = None, timeout: float = 30
 ) -> tuple[int, str]:
     """Run to the end on a terminal; return the exit code and the screen without styles."""
     terminal = Terminal(home, *args, environ=environ)

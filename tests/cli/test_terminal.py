@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.cli.process import Terminal, on_terminal, start
+from tests.cli.process import Terminal, on_terminal, run, start
 from tests.upstream import Provider, Say, Silence, Status
 
 Lab = Callable[..., Provider]
@@ -213,3 +214,39 @@ def _asked(provider: Provider) -> None:
     while not provider.seen:
         assert time.monotonic() < end, "no request came"
         time.sleep(0.01)
+
+
+def test_the_wallet_is_offered_once_where_own_providers_fail(home: Path, lab: Lab) -> None:
+    lab(Status(401, {"error": {"message": "no such key"}}))
+    with Provider(Say("Hello from credits")) as wallet:
+        file = home / "config.json"
+        settings = json.loads(file.read_text())
+        settings["wallet"] = {"type": "passy", "apiKey": "pk-0123456789abc", "endpoint": wallet.url}
+        file.write_text(json.dumps(settings))
+        first = Terminal(home, "chat", "hi")
+        first.until("[y/N]")
+        assert "no such key" in first.plain and "May 127.0.0.1 answer instead" in first.plain
+        first.press("y\n")
+        first.until("Hello from credits")
+        assert first.end() == 0
+        assert json.loads(file.read_text())["wallet"]["features"] == {"fallback": True}
+        assert run(home, "chat", "hi").out == "Hello from credits\n"
+
+
+def test_a_no_to_the_wallet_is_kept_too(home: Path, lab: Lab) -> None:
+    lab(Status(401, {"error": {"message": "no such key"}}))
+    with Provider(Say("Hello from credits")) as wallet:
+        file = home / "config.json"
+        settings = json.loads(file.read_text())
+        settings["wallet"] = {"type": "passy", "apiKey": "pk-0123456789abc", "endpoint": wallet.url}
+        file.write_text(json.dumps(settings))
+        piped = run(home, "chat", "hi")
+        assert piped.code == 4 and "or let the wallet answer" in piped.err and "[y/N]" not in piped.err
+        first = Terminal(home, "chat", "hi")
+        first.until("[y/N]")
+        first.press("\n")
+        assert first.end() == 4
+        assert json.loads(file.read_text())["wallet"]["features"] == {"fallback": False}
+        again = Terminal(home, "chat", "hi")
+        assert again.end() == 4 and "[y/N]" not in again.plain
+        assert wallet.seen == []
