@@ -28,6 +28,13 @@ def gateway(home: Path, lab: Callable[..., Provider]) -> Iterator[Path]:
     run(home, "stop", "--now", timeout=60)
 
 
+@pytest.fixture
+def idle(home: Path, lab: Callable[..., Provider]) -> Path:
+    """Return a home whose gateway is never started."""
+    lab(Say("Hello"), gateway={"port": 16464}, default="lab/m")
+    return home
+
+
 def settings(home: Path, text: str = BEFORE) -> Path:
     """Write Claude Code's settings."""
     file = home / ".claude" / "settings.json"
@@ -73,25 +80,23 @@ def test_every_tool_is_tried_by_its_own_road_and_credential(gateway: Path) -> No
     wait_for(lambda: True if asked() == names else None, "a row of each")
 
 
-def test_a_dry_run_shows_the_change_and_writes_nothing(gateway: Path) -> None:
-    run(gateway, "config", "set", "gateway.port", "16464")
-    file = settings(gateway)
-    before = sorted(gateway.rglob("*"))
-    environ = tool(gateway, "claude")
-    done = run(gateway, "setup", "claude", "--dry-run", environ=environ)
+def test_a_dry_run_shows_the_change_and_writes_nothing(idle: Path) -> None:
+    file = settings(idle)
+    before = sorted(idle.rglob("*"))
+    environ = tool(idle, "claude")
+    done = run(idle, "setup", "claude", "--dry-run", environ=environ)
     assert done.code == 0 and done.err == ""
     assert done.out.startswith(f"--- {file}\n+++ {file}\n@@ ")
     assert '+    "ANTHROPIC_BASE_URL": "http://127.0.0.1:16464",' in done.out.splitlines()
     assert file.read_text() == BEFORE
-    assert {path for path in gateway.rglob("*") if path.is_file()} - set(before) == {gateway / "bin" / "claude"}
-    told = json.loads(run(gateway, "setup", "claude", "--dry-run", "--json", environ=environ).out)
+    assert {path for path in idle.rglob("*") if path.is_file()} - set(before) == {idle / "bin" / "claude"}
+    told = json.loads(run(idle, "setup", "claude", "--dry-run", "--json", environ=environ).out)
     assert told["written"] is False and told["files"][0]["file"] == str(file)
 
 
-def test_with_nobody_to_ask_nothing_is_written(gateway: Path) -> None:
-    run(gateway, "config", "set", "gateway.port", "16464")
-    file = settings(gateway)
-    done = run(gateway, "setup", "claude", environ=tool(gateway, "claude"), stdin=b"y\n")
+def test_with_nobody_to_ask_nothing_is_written(idle: Path) -> None:
+    file = settings(idle)
+    done = run(idle, "setup", "claude", environ=tool(idle, "claude"), stdin=b"y\n")
     assert done.code == 2 and file.read_text() == BEFORE
     assert done.err == (
         "error: nobody is here to agree to the change\n"
@@ -112,38 +117,36 @@ def test_a_provider_that_refuses_is_told_and_how_to_take_it_back(home: Path, lab
         run(home, "stop", "--now", timeout=60)
 
 
-def test_what_is_broken_is_refused_with_its_line(gateway: Path) -> None:
-    run(gateway, "config", "set", "gateway.port", "16464")
-    file = settings(gateway, '{\n  // mine\n  "model": "opus"\n}\n')
-    done = run(gateway, "setup", "claude", "--yes", environ=tool(gateway, "claude"))
+def test_what_is_broken_is_refused_with_its_line(idle: Path) -> None:
+    file = settings(idle, '{\n  // mine\n  "model": "opus"\n}\n')
+    done = run(idle, "setup", "claude", "--yes", environ=tool(idle, "claude"))
     assert done.code == 1
     assert done.err.startswith(f"error: {file}:2: the tool reads no comments and no trailing commas")
     assert "hint: nothing was changed" in done.err
 
 
-def test_the_list_tells_what_is_here_set_up_and_stale(gateway: Path) -> None:
-    run(gateway, "config", "set", "gateway.port", "16464")
-    file, environ = settings(gateway), tool(gateway, "claude")
-    run(gateway, "setup", "claude", "--yes", "--no-check", environ=environ)
-    rows = {row["tool"]: row for row in json.loads(run(gateway, "setup", "--list", "--json", environ=environ).out)}
+def test_the_list_tells_what_is_here_set_up_and_stale(idle: Path) -> None:
+    file, environ = settings(idle), tool(idle, "claude")
+    run(idle, "setup", "claude", "--yes", "--no-check", environ=environ)
+    rows = {row["tool"]: row for row in json.loads(run(idle, "setup", "--list", "--json", environ=environ).out)}
     assert rows["claude"] == {
         "tool": "claude",
         "title": "Claude Code",
-        "installed": str(gateway / "bin" / "claude"),
+        "installed": str(idle / "bin" / "claude"),
         "way": "setup",
         "configured": True,
         "stale": "",
     }
     assert rows["cursor"]["way"] == "none" and rows["cline"]["way"] == "by hand"
-    run(gateway, "config", "set", "gateway.port", "16465")
-    done = run(gateway, "setup", environ=environ)
-    assert f"claude\t{gateway / 'bin' / 'claude'}\tsetup\tstale" in done.out.splitlines()
+    run(idle, "config", "set", "gateway.port", "16465")
+    done = run(idle, "setup", environ=environ)
+    assert f"claude\t{idle / 'bin' / 'claude'}\tsetup\tstale" in done.out.splitlines()
     assert "claude: the gateway has moved: http://127.0.0.1:16464 is now http://127.0.0.1:16465;" in done.err
-    run(gateway, "setup", "claude", "--yes", "--no-check", environ=environ)
+    run(idle, "setup", "claude", "--yes", "--no-check", environ=environ)
     assert "16465" in file.read_text() and "16464" not in file.read_text()
     left = file.read_text().replace("http://127.0.0.1:16465", "https://corp.example")
     file.write_text(left)
-    undone = run(gateway, "setup", "claude", "--undo", "--yes", environ=environ)
+    undone = run(idle, "setup", "claude", "--undo", "--yes", environ=environ)
     assert undone.err.splitlines()[0] == f"left as you changed it in {file}: env.ANTHROPIC_BASE_URL"
     assert json.loads(file.read_text()) == {"model": "opus", "env": {"ANTHROPIC_BASE_URL": "https://corp.example"}}
 
@@ -156,11 +159,10 @@ def test_the_list_tells_what_is_here_set_up_and_stale(gateway: Path) -> None:
         ("cline", "keeps its key in the open", "cline auth -p openai"),
     ],
 )
-def test_what_can_not_be_written_is_explained(name: str, why: str, step: str, gateway: Path) -> None:
-    run(gateway, "config", "set", "gateway.port", "16464")
-    done = run(gateway, "setup", name)
+def test_what_can_not_be_written_is_explained(name: str, why: str, step: str, idle: Path) -> None:
+    done = run(idle, "setup", name)
     assert done.code == 0 and why in done.err and step in done.out
-    assert json.loads(run(gateway, "setup", name, "--json").out)["written"] is False
+    assert json.loads(run(idle, "setup", name, "--json").out)["written"] is False
 
 
 def test_cursor_is_refused_with_the_reason_and_the_next_step(home: Path) -> None:
@@ -170,6 +172,6 @@ def test_cursor_is_refused_with_the_reason_and_the_next_step(home: Path) -> None
     assert "\nhint: give the gateway a public address" in done.err
 
 
-def test_a_tool_that_is_not_here_is_told(gateway: Path) -> None:
-    done = run(gateway, "setup", "continue", environ={"PATH": str(gateway)})
+def test_a_tool_that_is_not_here_is_told(idle: Path) -> None:
+    done = run(idle, "setup", "continue", environ={"PATH": str(idle)})
     assert done.code == 1 and done.err.startswith("error: Continue is not installed here")
