@@ -32,7 +32,7 @@ _mini_llm() {
     for ((i = 1; i < ${#typed[@]}; i++)); do
         word=${typed[i]}
         case "$at $word" in
-            ' chat' | ' login' | ' logout' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' run' | ' setup' | ' env' | ' start' | ' stop' | ' restart' | ' logs' | ' auth' | ' auth token' | ' auth switch' | ' status' | ' doctor' | ' usage' | ' usage verify' | ' budget' | ' budget show' | ' budget set' | ' budget remove' | ' history' | ' history list' | ' history show' | ' history search' | ' history delete' | ' history replay' | ' team' | ' team init' | ' team start' | ' team invite' | ' team usage' | ' team set' | ' team backup' | ' team members' | ' team members list' | ' team members role' | ' team members models' | ' team members remove' | ' team keys' | ' team keys list' | ' team keys create' | ' team keys revoke' | ' team budget' | ' team budget show' | ' team budget set' | ' team budget remove' | ' team credit' | ' team credit show' | ' team credit add' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
+            ' chat' | ' login' | ' logout' | ' models' | ' models update' | ' providers' | ' providers add' | ' providers list' | ' providers remove' | ' providers show' | ' providers test' | ' alias' | ' alias list' | ' alias set' | ' alias show' | ' alias remove' | ' explain' | ' run' | ' setup' | ' env' | ' start' | ' stop' | ' restart' | ' logs' | ' auth' | ' auth token' | ' auth switch' | ' status' | ' doctor' | ' usage' | ' usage verify' | ' budget' | ' budget show' | ' budget set' | ' budget remove' | ' history' | ' history list' | ' history show' | ' history search' | ' history delete' | ' history replay' | ' team' | ' team init' | ' team start' | ' team invite' | ' team usage' | ' team set' | ' team backup' | ' team members' | ' team members list' | ' team members role' | ' team members models' | ' team members remove' | ' team keys' | ' team keys list' | ' team keys create' | ' team keys revoke' | ' team budget' | ' team budget show' | ' team budget set' | ' team budget remove' | ' team credit' | ' team credit show' | ' team credit add' | ' config' | ' config path' | ' config show' | ' config get' | ' config set' | ' config edit' | ' config import' | ' config check' | ' config schema' | ' config trust' | ' completions') at+=" $word" ;;
         esac
     done
     if [[ $now == --*=* ]]; then
@@ -286,6 +286,10 @@ _mini_llm() {
         ' config get:--profile') kind='text' ;;
         ' config set:--config') kind='files' ;;
         ' config set:--profile') kind='text' ;;
+        ' config edit:--config') kind='files' ;;
+        ' config edit:--profile') kind='text' ;;
+        ' config import:--config') kind='files' ;;
+        ' config import:--profile') kind='text' ;;
         ' config check:--config') kind='files' ;;
         ' config check:--profile') kind='text' ;;
         ' config schema:--config') kind='files' ;;
@@ -557,7 +561,7 @@ _mini_llm() {
             [[ $now == -* ]] && kind='words --reference --note --team --config --profile --quiet --verbose --no-color --help'
             ;;
         ' config')
-            kind='words path show get set check schema trust'
+            kind='words path show get set edit import check schema trust'
             [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
             ;;
         ' config path')
@@ -575,6 +579,14 @@ _mini_llm() {
         ' config set')
             kind='words '
             [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' config edit')
+            kind='words '
+            [[ $now == -* ]] && kind='words --config --profile --quiet --verbose --no-color --help'
+            ;;
+        ' config import')
+            kind='words '
+            [[ $now == -* ]] && kind='words --yes --dry-run --insecure-storage --require-keyring --json --config --profile --quiet --verbose --no-color --help'
             ;;
         ' config check')
             kind='words '

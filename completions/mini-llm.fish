@@ -17,7 +17,7 @@ function __mini_llm_at
     test "$at" = "$argv[1]"
 end
 
-set -g __mini_llm_places ' chat' ' login' ' logout' ' models' ' models update' ' providers' ' providers add' ' providers list' ' providers remove' ' providers show' ' providers test' ' alias' ' alias list' ' alias set' ' alias show' ' alias remove' ' explain' ' run' ' setup' ' env' ' start' ' stop' ' restart' ' logs' ' auth' ' auth token' ' auth switch' ' status' ' doctor' ' usage' ' usage verify' ' budget' ' budget show' ' budget set' ' budget remove' ' history' ' history list' ' history show' ' history search' ' history delete' ' history replay' ' team' ' team init' ' team start' ' team invite' ' team usage' ' team set' ' team backup' ' team members' ' team members list' ' team members role' ' team members models' ' team members remove' ' team keys' ' team keys list' ' team keys create' ' team keys revoke' ' team budget' ' team budget show' ' team budget set' ' team budget remove' ' team credit' ' team credit show' ' team credit add' ' config' ' config path' ' config show' ' config get' ' config set' ' config check' ' config schema' ' config trust' ' completions'
+set -g __mini_llm_places ' chat' ' login' ' logout' ' models' ' models update' ' providers' ' providers add' ' providers list' ' providers remove' ' providers show' ' providers test' ' alias' ' alias list' ' alias set' ' alias show' ' alias remove' ' explain' ' run' ' setup' ' env' ' start' ' stop' ' restart' ' logs' ' auth' ' auth token' ' auth switch' ' status' ' doctor' ' usage' ' usage verify' ' budget' ' budget show' ' budget set' ' budget remove' ' history' ' history list' ' history show' ' history search' ' history delete' ' history replay' ' team' ' team init' ' team start' ' team invite' ' team usage' ' team set' ' team backup' ' team members' ' team members list' ' team members role' ' team members models' ' team members remove' ' team keys' ' team keys list' ' team keys create' ' team keys revoke' ' team budget' ' team budget show' ' team budget set' ' team budget remove' ' team credit' ' team credit show' ' team credit add' ' config' ' config path' ' config show' ' config get' ' config set' ' config edit' ' config import' ' config check' ' config schema' ' config trust' ' completions'
 
 complete -c mini-llm -f
 complete -c mini-llm -n "__mini_llm_at ''" -a chat -d 'Ask a model; the answer streams to stdout'
@@ -673,6 +673,8 @@ complete -c mini-llm -n "__mini_llm_at ' config'" -a path -d 'Print where the co
 complete -c mini-llm -n "__mini_llm_at ' config'" -a show -d 'Print every setting and where it comes from; secrets stay hidden'
 complete -c mini-llm -n "__mini_llm_at ' config'" -a get -d 'Print one setting'
 complete -c mini-llm -n "__mini_llm_at ' config'" -a set -d 'Change one setting; comments and everything else in the file stay as they are'
+complete -c mini-llm -n "__mini_llm_at ' config'" -a edit -d 'Open the config in your editor ($VISUAL, $EDITOR); it is saved only without mistakes'
+complete -c mini-llm -n "__mini_llm_at ' config'" -a import -d 'Take over keys found in the environment, this folder\'s .env and other tools, each one asked about'
 complete -c mini-llm -n "__mini_llm_at ' config'" -a check -d 'Look for mistakes in the config; all of them are told, each with its place'
 complete -c mini-llm -n "__mini_llm_at ' config'" -a schema -d 'Print the JSON Schema of the config, for editors'
 complete -c mini-llm -n "__mini_llm_at ' config'" -a trust -d 'Let this project file, as it is now, set providers and addresses too'
@@ -708,6 +710,23 @@ complete -c mini-llm -n "__mini_llm_at ' config set'" -l quiet -d 'Print nothing
 complete -c mini-llm -n "__mini_llm_at ' config set'" -l verbose -d 'Say more; show where an error comes from'
 complete -c mini-llm -n "__mini_llm_at ' config set'" -l no-color -d 'No colour'
 complete -c mini-llm -n "__mini_llm_at ' config set'" -l help -d 'Show this help'
+complete -c mini-llm -n "__mini_llm_at ' config edit'" -l config -r -F -d 'Use this config file'
+complete -c mini-llm -n "__mini_llm_at ' config edit'" -l profile -x -d 'Use this profile of the config'
+complete -c mini-llm -n "__mini_llm_at ' config edit'" -l quiet -d 'Print nothing but data and errors'
+complete -c mini-llm -n "__mini_llm_at ' config edit'" -l verbose -d 'Say more; show where an error comes from'
+complete -c mini-llm -n "__mini_llm_at ' config edit'" -l no-color -d 'No colour'
+complete -c mini-llm -n "__mini_llm_at ' config edit'" -l help -d 'Show this help'
+complete -c mini-llm -n "__mini_llm_at ' config import'" -l yes -d 'Take every key without being asked'
+complete -c mini-llm -n "__mini_llm_at ' config import'" -l dry-run -d 'Show what there is; take nothing'
+complete -c mini-llm -n "__mini_llm_at ' config import'" -l insecure-storage -d 'Keep the keys in a 0600 file'
+complete -c mini-llm -n "__mini_llm_at ' config import'" -l require-keyring -d 'Keep the keys in the keyring or fail'
+complete -c mini-llm -n "__mini_llm_at ' config import'" -l json -d 'Print JSON'
+complete -c mini-llm -n "__mini_llm_at ' config import'" -l config -r -F -d 'Use this config file'
+complete -c mini-llm -n "__mini_llm_at ' config import'" -l profile -x -d 'Use this profile of the config'
+complete -c mini-llm -n "__mini_llm_at ' config import'" -l quiet -d 'Print nothing but data and errors'
+complete -c mini-llm -n "__mini_llm_at ' config import'" -l verbose -d 'Say more; show where an error comes from'
+complete -c mini-llm -n "__mini_llm_at ' config import'" -l no-color -d 'No colour'
+complete -c mini-llm -n "__mini_llm_at ' config import'" -l help -d 'Show this help'
 complete -c mini-llm -n "__mini_llm_at ' config check'" -l config -r -F -d 'Use this config file'
 complete -c mini-llm -n "__mini_llm_at ' config check'" -l profile -x -d 'Use this profile of the config'
 complete -c mini-llm -n "__mini_llm_at ' config check'" -l quiet -d 'Print nothing but data and errors'

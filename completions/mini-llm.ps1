@@ -67,11 +67,13 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' team credit' = @('words show add', 'words --config --profile --quiet --verbose --no-color --help')
         ' team credit show' = @('words ', 'words --team --json --config --profile --quiet --verbose --no-color --help')
         ' team credit add' = @('words ', 'words --reference --note --team --config --profile --quiet --verbose --no-color --help')
-        ' config' = @('words path show get set check schema trust', 'words --config --profile --quiet --verbose --no-color --help')
+        ' config' = @('words path show get set edit import check schema trust', 'words --config --profile --quiet --verbose --no-color --help')
         ' config path' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
         ' config show' = @('words ', 'words --json --config --profile --quiet --verbose --no-color --help')
         ' config get' = @('words ', 'words --json --config --profile --quiet --verbose --no-color --help')
         ' config set' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
+        ' config edit' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
+        ' config import' = @('words ', 'words --yes --dry-run --insecure-storage --require-keyring --json --config --profile --quiet --verbose --no-color --help')
         ' config check' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
         ' config schema' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
         ' config trust' = @('files', 'words --config --profile --quiet --verbose --no-color --help')
@@ -336,6 +338,10 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' config get:--profile' = 'text'
         ' config set:--config' = 'files'
         ' config set:--profile' = 'text'
+        ' config edit:--config' = 'files'
+        ' config edit:--profile' = 'text'
+        ' config import:--config' = 'files'
+        ' config import:--profile' = 'text'
         ' config check:--config' = 'files'
         ' config check:--profile' = 'text'
         ' config schema:--config' = 'files'

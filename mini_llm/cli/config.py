@@ -80,6 +80,30 @@ def set_(
     flags(ctx).say(f"set {key} in {paths.config}")
 
 
+@app.command(cls=Command, epilog=examples("config edit", "EDITOR=nano mini-llm config edit"))
+def edit(ctx: typer.Context) -> None:
+    """Open the config in your editor ($VISUAL, $EDITOR); it is saved only without mistakes."""
+    from mini_llm.cli import config_edit
+
+    config_edit.edit(flags(ctx))
+
+
+@app.command("import", cls=Command, epilog=examples("config import --dry-run", "config import", "config import --yes"))
+def import_(
+    ctx: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", help="Take every key without being asked")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what there is; take nothing")] = False,
+    insecure: Annotated[bool, typer.Option("--insecure-storage", help="Keep the keys in a 0600 file")] = False,
+    keyring: Annotated[bool, typer.Option("--require-keyring", help="Keep the keys in the keyring or fail")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take over keys found in the environment, this folder's .env and other tools, each one asked about."""
+    from mini_llm.cli import config_import
+
+    wish = config_import.Wish(yes=yes, dry_run=dry_run, insecure=insecure, require_keyring=keyring, as_json=as_json)
+    config_import.take(flags(ctx), wish)
+
+
 @app.command(cls=Command)
 def check(ctx: typer.Context) -> None:
     """Look for mistakes in the config; all of them are told, each with its place."""

@@ -13,7 +13,15 @@ from mini_llm.config.settings import Config, Gateway, ProviderSettings, Route, R
 from mini_llm.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mini_llm.config.edit import change_values, check_values, parse_value, remove_value, replace_text, set_value
+    from mini_llm.config.edit import (
+        change_values,
+        check_values,
+        parse_value,
+        read_text,
+        remove_value,
+        replace_text,
+        set_value,
+    )
     from mini_llm.config.json_schema import schema
     from mini_llm.config.project import trust
     from mini_llm.config.show import flatten, get_value, masked
@@ -38,6 +46,7 @@ __all__ = [
     "masked",
     "origin_of",
     "parse_value",
+    "read_text",
     "remove_value",
     "replace_text",
     "schema",
@@ -46,7 +55,7 @@ __all__ = [
 ]
 
 # What a chat does not need is imported on first use.
-_EDITS = ("change_values", "check_values", "parse_value", "remove_value", "replace_text", "set_value")
+_EDITS = ("change_values", "check_values", "parse_value", "read_text", "remove_value", "replace_text", "set_value")
 _LATER = {
     **dict.fromkeys(_EDITS, "edit"),
     **dict.fromkeys(("flatten", "get_value", "masked"), "show"),

@@ -71,15 +71,26 @@ def parse_value(key: str, text: str) -> object:
     return environment.typed(setting, text)
 
 
-def replace_text(paths: Paths, text: str) -> None:
-    """Put a whole new text in place of the user's file, if it is a config without problems."""
+def read_text(paths: Paths) -> str:
+    """Return the user's file as it is, "" if there is none. Raises ConfigError if it is no text."""
+    return files.decode(files.read(paths.config) or b"", paths.config)
+
+
+def replace_text(paths: Paths, text: str, *, before: str | None = None) -> None:
+    """Put a whole new text in place of the user's file, if it is a config without problems; its mode stays.
+
+    With *before*, what the text was made from, a file that is another by now is left alone: ConfigError.
+    """
     layer = parse(text.encode("utf-8", "surrogatepass"), paths.config)
     reviewed = checks.review(layer.values)
     told = [layer.tell(problem) for problem in (*reviewed.problems, *checks.loops(layer.values.get("aliases")))]
     if told:
         raise ConfigError(told[0], problems=told)
     with files.locked(paths.config) as target:
-        files.write(target, text.encode())
+        if before is not None and (files.read(target) or b"") != before.encode():
+            raise ConfigError(f"{target} was changed by another program meanwhile", hint="nothing was written")
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o600
+        files.write(target, text.encode(), mode=mode)
 
 
 def _edit(file: File, change: Callable[[str], str | None]) -> bool:
