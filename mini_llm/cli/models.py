@@ -11,7 +11,7 @@ from mini_llm.cli import names, output
 from mini_llm.cli.flags import Flags, flags
 from mini_llm.cli.frame import Command, Group, new_app
 from mini_llm.cli.help import examples
-from mini_llm.errors import UsageError
+from mini_llm.errors import MiniLLMError, UsageError
 
 if TYPE_CHECKING:
     from mini_llm.catalogue.update import Change
@@ -76,6 +76,20 @@ def update(
         output.table(("MODEL", "BEFORE", "NOW"), rows, color=flags(ctx).colour())
     how_many = "1 model" if len(changes) == 1 else f"{len(changes) or 'no'} models"
     flags(ctx).say(f"the catalogue is of {today}; {how_many} changed")
+    _update_wallet(flags(ctx))
+
+
+def _update_wallet(known: Flags) -> None:
+    """Refresh what the wallet sells, too; without it what was known of that stays."""
+    from mini_llm.cli import wallet_prices
+
+    try:
+        offers = wallet_prices.update(known.runtime())
+    except MiniLLMError as error:
+        known.say(f"warning: the wallet's prices stay as they were: {error.message}")
+        return
+    if offers is not None:
+        known.say(f"the wallet sells {output.count(len(offers.models), 'model')}")
 
 
 def _found(runtime: Runtime, provider: str, *, everything: bool) -> list[Model]:

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from mini_llm.cli import output
+from mini_llm.cli import output, wallet_prices
 from mini_llm.errors import AuthError, CredentialError, MiniLLMError, UpstreamError
 from mini_llm.providers import WALLET
 
@@ -83,7 +83,8 @@ async def _account(runtime: Runtime, provider: Provider, reference: str) -> Acco
     key = await asyncio.to_thread(credentials.find, reference, origin=origin)
     async with Service.open(runtime.environ, seconds=SECONDS) as service:
         try:
-            return await account.fetch(service, provider.base_url, key)
+            prices = wallet_prices.freshen(runtime, service, provider.base_url, key)
+            return (await asyncio.gather(account.fetch(service, provider.base_url, key), prices))[0]
         except AuthError:
             credentials.refresh(reference)
             again = await asyncio.to_thread(credentials.find, reference, origin=origin)

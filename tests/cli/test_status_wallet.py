@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.process import inside, on_terminal
+from mini_llm.cli import wallet_prices
+from mini_llm.runtime import Runtime
+from tests.cli.process import inside, on_terminal, world
 from tests.hostile import Script, answer, html, reset, stall
 from tests.wallet.server import ACCOUNT, KEY, REFRESH, Served, grant, refusal, told, wallet
 
@@ -124,6 +126,23 @@ def test_an_address_to_top_up_at_is_a_web_address(home_of_a_member: Path, server
     credits = {"balance": "1.00", "low": True, "top_up_url": "javascript:alert(1)"}
     server.scripts["/v1/account"] = told({**ACCOUNT, "credits": credits})
     assert "javascript" not in shown(home_of_a_member)
+
+
+def test_prices_are_asked_for_once_a_day_and_when_the_catalogue_is_updated(
+    home_of_a_member: Path, server: Served, tmp_path: Path
+) -> None:
+    kept = home_of_a_member / "cache" / "wallet-models.json"
+    assert (known(home_of_a_member)[0], len(server.asked("/v1/models"))) == (0, 1)  # the login's
+    told_ = json.loads(kept.read_text())
+    kept.write_text(json.dumps({**told_, "seen_at": told_["seen_at"] - 100_000}))
+    assert (known(home_of_a_member)[0], len(server.asked("/v1/models"))) == (0, 2)
+    assert (known(home_of_a_member)[0], len(server.asked("/v1/models"))) == (0, 2)
+    server.scripts["/v1/models"] = told({"data": [{"id": "m", "pricing": {"input": "1", "output": "2"}}]})
+    assert wallet_prices.update(Runtime.open(environ=world(home_of_a_member), cwd=tmp_path)) is not None
+    assert json.loads(kept.read_text())["data"][0]["id"] == "m"
+    server.scripts["/v1/models"] = reset()
+    kept.unlink()
+    assert known(home_of_a_member)[0] == 0  # what can't be had harms nothing
 
 
 def test_on_a_terminal_each_part_has_its_line(home_of_a_member: Path, server: Served) -> None:
