@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from mini_llm.errors import LedgerError
 from mini_llm.ledger import Entry
 from mini_llm.ledger.entries import Batch, Held, Hold, Limit, Refused
+from mini_llm.ledger.journal import Journal
 from mini_llm.ledger.owners import Owner
 from mini_llm.ledger.sqlite import SQLiteBook
 from mini_llm.ledger.windows import window_at, zone_named
@@ -72,6 +73,8 @@ class Books(RuleBasedStateMachine):
         self.now = NOON
         self.books: list[SQLiteBook] = []
         self.owners: list[Owner] = []
+        self.journals: list[Journal] = []
+        self.noted: dict[str, tuple[int, Entry]] = {}  # sent without a budget, and by whom
         self.limits: dict[tuple[str, str], int] = {}
         self.spans: list[Span] = []
         self.rows: dict[tuple[str, int], Row] = {}
@@ -87,6 +90,7 @@ class Books(RuleBasedStateMachine):
         for _ in range(2):
             self.books.append(SQLiteBook(self.file))
             self.owners.append(self.books[-1].claim())
+            self.journals.append(Journal(self.file))
 
     @rule(which=st.integers(0, 1), nanos=amounts(30), least=amounts(30), tool=st.sampled_from(WORDS))
     def reserve(self, which: int, nanos: int, least: int, tool: str) -> None:
@@ -167,23 +171,59 @@ class Books(RuleBasedStateMachine):
         self.owners[which].drop()
         self.books[which].close()
         lost = [name for name, promise in self.open.items() if promise.owner == which]
+        left = [entry for whose, entry in self.noted.values() if whose == which]
+        self.journals[which].drop()
         other = 1 - which
-        assert self.books[other].recover(self.owners[other].token) == len(lost)
+        assert self.books[other].recover(self.owners[other].token) == len(lost) + len(left)
+        for entry in left:
+            del self.noted[entry.request_id]
+            if (entry.request_id, 0) not in self.rows:
+                self.spend(entry)
         for name in lost:
             self.forget(name)
         self.books[which] = SQLiteBook(self.file)
         self.owners[which] = self.books[which].claim()
+        self.journals[which] = Journal(self.file)
+
+    @rule(which=st.integers(0, 1), tool=st.sampled_from(WORDS))
+    def send(self, which: int, tool: str) -> None:
+        """An attempt that no budget binds goes out."""
+        entry = self.entry(tool)._replace(status="unknown", usage=None, cost_nanos=None)
+        self.journals[which].note(entry)
+        self.noted[entry.request_id] = which, entry
+
+    @precondition(lambda self: self.noted)
+    @rule(data=st.data(), cost=amounts(9), written=st.booleans(), struck=st.booleans())
+    def hear_its_end(self, data: Any, cost: int, written: bool, struck: bool) -> None:
+        """It ends; the process may die before its row is written, or before the journal knows."""
+        name = data.draw(st.sampled_from(sorted(self.noted)))
+        which, entry = self.noted[name]
+        if entry.status == "unknown":
+            entry = entry._replace(status="ok", time=self.now, usage=Usage(1, 1), cost_nanos=cost)
+            self.journals[which].note(entry)
+            self.noted[name] = which, entry
+        if written or struck:
+            self.books[which].write(Batch([entry]))
+            if (name, 0) not in self.rows:
+                self.spend(entry)
+        if struck:
+            self.journals[which].strike([entry])
+            del self.noted[name]
 
     @rule(which=st.integers(0, 1), cost=amounts(9), tool=st.sampled_from(WORDS))
     def spend_without_asking(self, which: int, cost: int, tool: str) -> None:
         entry = self.entry(tool)._replace(cost_nanos=cost, usage=Usage(1, 1))
         self.books[which].write(Batch([entry, entry]))
         self.settled.append(entry)
+        self.spend(entry)
+
+    def spend(self, entry: Entry) -> None:
+        cost = entry.cost_nanos or 0
         row = self.row_of(entry)._replace(cost=cost)
         spans = [
             index
             for index, span in enumerate(self.spans)
-            if cost and span.starts <= self.now < span.ends and row.counts_for(span.limit.scope)
+            if cost and span.starts <= entry.time < span.ends and row.counts_for(span.limit.scope)
         ]
         for span in spans:
             self.spans[span].settled += cost
@@ -229,6 +269,8 @@ class Books(RuleBasedStateMachine):
         for book, owner in zip(self.books, self.owners, strict=True):
             book.close()
             owner.release()
+        for journal in self.journals:
+            journal.release()
         shutil.rmtree(self.folder)
 
     def entry(self, tool: str) -> Entry:
