@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mini_llm.gateway.state import Room
+from mini_llm.gateway.calls import Exchange
+from mini_llm.gateway.request import Request
+from mini_llm.gateway.responder import Responder
+from mini_llm.gateway.state import Gateway, Room
 from mini_llm.team.limits import Limits
 from mini_llm.team.pages import (
     approving,
@@ -17,7 +20,7 @@ from mini_llm.team.pages import (
     spending,
 )
 from mini_llm.team.pages.answers import LASTING, Answer, go
-from mini_llm.team.pages.site import Page, Site
+from mini_llm.team.pages.site import Page, Site, told
 from mini_llm.team.pages.visit import Visit
 from mini_llm.team.state import Team
 
@@ -26,9 +29,10 @@ __all__ = ["PAGES", "Page", "rooms"]
 
 def rooms(team: Team, *, limits: Limits | None = None) -> Mapping[str, Mapping[str, Room]]:
     """Return the rooms of the pages, by path and method; HEAD goes wherever GET goes."""
-    site = Site(team, limits=limits)
+    found = Site(team, limits=limits).rooms(PAGES)
+    files = {f"/static/{name}": {"GET": _file(name)} for name in rendering.STATIC}
     return {
-        path: found | ({"HEAD": found["GET"]} if "GET" in found else {}) for path, found in site.rooms(PAGES).items()
+        path: rooms | ({"HEAD": rooms["GET"]} if "GET" in rooms else {}) for path, rooms in {**found, **files}.items()
     }
 
 
@@ -37,11 +41,15 @@ async def _home(visit: Visit) -> Answer:
     return go("/dashboard")
 
 
-def _static(name: str) -> Page:
-    async def file(visit: Visit) -> Answer:
-        return Answer(200, rendering.static(name), (("content-type", rendering.STATIC[name]), LASTING))
+def _file(name: str) -> Room:
+    """Return the room of a file that pages link to: the same for everybody, so that it may be kept."""
+    answer = Answer(200, rendering.static(name), (("content-type", rendering.STATIC[name]), LASTING))
 
-    return Page(file, "anyone")
+    async def room(gateway: Gateway, request: Request, responder: Responder, exchange: Exchange) -> None:
+        exchange.dialect = ""
+        responder.send(answer.status, answer.head(secure=False), answer.body)
+
+    return Room(room, "open", body="form", tell=told)
 
 
 PAGES: Mapping[str, Mapping[str, Page]] = {
@@ -74,5 +82,4 @@ PAGES: Mapping[str, Mapping[str, Page]] = {
     "/account/sessions/end": {"POST": Page(own_account.session_ended)},
     "/account/sessions/end-all": {"POST": Page(own_account.sessions_ended)},
     "/account/team": {"POST": Page(own_account.team_chosen)},
-    **{f"/static/{name}": {"GET": _static(name)} for name in rendering.STATIC},
 }

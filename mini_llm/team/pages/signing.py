@@ -8,14 +8,13 @@ from mini_llm.team import accounts, entered, sessions
 from mini_llm.team.accounts import Account
 from mini_llm.team.errors import ForbiddenError, MissingError
 from mini_llm.team.limits import network_of
-from mini_llm.team.oidc import Identity, OpenID
+from mini_llm.team.oidc import PATIENCE_SECONDS, Identity, OpenID
 from mini_llm.team.pages import arriving
 from mini_llm.team.pages.answers import Answer, go
 from mini_llm.team.pages.visit import Visit
 from mini_llm.team.store import Db
 
 STATE = "company"
-STATE_SECONDS = 600
 AFTER_SIGN_IN = frozenset(
     {"/dashboard", "/auth", "/keys", "/usage", "/budgets", "/credits", "/members", "/audit", "/account", "/invite"}
 )
@@ -60,7 +59,7 @@ async def sent_to_company(visit: Visit) -> Answer:
     visit.site.limits.take("company_here", network_of(visit.address))
     company = _company(visit)
     carried, place = await company.begin(_callback(visit), next_place(visit.query.get("next", "")))
-    return go(place).with_fields(visit.cookies.written(STATE, carried, seconds=STATE_SECONDS))
+    return go(place).with_fields(visit.cookies.written(STATE, carried, seconds=int(PATIENCE_SECONDS)))
 
 
 async def back_from_company(visit: Visit) -> Answer:

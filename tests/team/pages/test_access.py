@@ -120,15 +120,25 @@ def test_every_answer_has_the_same_strict_head(server: House, method: str, path:
         assert told["x-frame-options"] == "DENY"
         assert told["referrer-policy"] == "same-origin"
         assert told["cross-origin-opener-policy"] == "same-origin"
-        kept = "public" if path.startswith("/static/") else "no-store"
-        assert told["cache-control"].startswith(kept)
+        assert told["cache-control"] == "no-store"
         assert "server" not in told
+
+
+def test_files_are_the_same_for_everybody_and_may_be_kept(server: House) -> None:
+    browser = server.browser(server.owner)
+    browser.client.cookies.set(server.cookie("session"), "ps-over", domain="127.0.0.1", path="/")
+    for address in re.findall(r'"(/static/[^"]+)"', browser.get("/signin").text):
+        answer = browser.get(address)
+        assert answer.status_code == 200
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["content-security-policy"] == POLICY
+        assert "set-cookie" not in answer.headers
 
 
 def test_pages_load_nothing_from_elsewhere_and_hold_no_script_or_style(server: House) -> None:
     browser = server.browser(server.owner)
     for path, found in PAGES.items():
-        if "GET" not in found or path.startswith("/static/"):
+        if "GET" not in found:
             continue
         text = browser.get(path).text
         loaded = re.findall(r'<(?:link|img|script|iframe)[^>]*?(?:src|href)="([^"]*)"', text)
