@@ -85,7 +85,7 @@ def begin(known: Flags, asked: Prompt, wish: Wish, thread: Thread, shown: Shown,
     kept = [message for message in thread.messages if not (wish.system and message.role in SYSTEM)]
     if any(conversations.NOT_KEPT in str(message) for message in kept):
         known.say("note: files of earlier turns are not kept; attach them again with `-a` if they matter")
-    options = {"model": wish.model or thread.model, **_options(wish)}
+    options = {"model": "", **thread.options, **_options(wish)}
     options |= {"caller": conversations.CHAT, "conversation": thread.id}
     if shown.interactive:
         from mini_llm.cli import interactive
@@ -131,7 +131,7 @@ def _options(wish: Wish) -> dict[str, Any]:
     """Return what goes with the prompt, only what was said."""
     from mini_llm.cli import options
 
-    found: dict[str, Any] = {"system": wish.system} if wish.system else {}
+    found: dict[str, Any] = {name: value for name, value in (("model", wish.model), ("system", wish.system)) if value}
     found.update(options.read(wish.pairs))
     if wish.timeout:
         found["timeout"] = options.seconds(wish.timeout)

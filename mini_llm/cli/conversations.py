@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mini_llm.errors import MiniLLMError, UsageError
-from mini_llm.types import Message, Opaque, Reasoning, Tool
+from mini_llm.types import NOTHING, Message, Opaque, Reasoning, Tool, ToolCall
 
 if TYPE_CHECKING:
     from mini_llm.cli.flags import Flags
@@ -21,11 +21,11 @@ TURN_ON = "turn it on: `mini-llm config set history true`"
 
 
 class Thread(NamedTuple):
-    """A conversation that goes on: its id ("": it is not kept), what was said, and the model that was asked."""
+    """A conversation that goes on: its id ("": it is not kept), what was said, and what goes with the next question."""
 
     id: str
-    messages: tuple[Message, ...]
-    model: str
+    messages: tuple[Message, ...] = ()
+    options: Mapping[str, Any] = NOTHING
 
 
 class HistoryOffError(MiniLLMError):
@@ -55,10 +55,10 @@ def opened(known: Flags) -> Iterator[Store]:
 def begun(known: Flags) -> Thread:
     """Return a new conversation."""
     if not known.load().config.history:
-        return Thread("", (), "")
+        return Thread("")
     from mini_llm import history
 
-    return Thread(history.new_id(), (), "")
+    return Thread(history.new_id())
 
 
 def resumed(known: Flags, name: str) -> Thread:
@@ -72,7 +72,11 @@ def resumed(known: Flags, name: str) -> Thread:
         raise UsageError("there is no conversation to go on with", hint='begin one: `mini-llm chat "Hello"`')
     last = turns[-1]
     said = [*last.messages, *([last.answer] if last.answer is not None else [])]
-    return Thread(found, tuple(bare(message) for message in said), last.asked)
+    options: dict[str, Any] = {"model": last.asked}
+    if any(isinstance(part, ToolCall) for message in said for part in message.parts):
+        # Some providers take calls only beside the tools that were called; here is nobody who would run them.
+        options |= {"tools": options_of(last).get("tools", ()), "tool_choice": "none"}
+    return Thread(found, tuple(bare(message) for message in said), options)
 
 
 def bare(message: Message) -> Message:

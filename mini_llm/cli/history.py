@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+import textwrap
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -183,16 +184,15 @@ def _hits(known: Flags, hits: list[Hit]) -> None:
         rows = [(hit.conversation, hit.request_id, conversations.instant(hit.time), hit.role, hit.text) for hit in hits]
         output.table((), rows)
         return
+    width = shutil.get_terminal_size().columns
     for hit in hits:
         head = output.clean(f"{hit.conversation}  {conversations.moment(hit.time)}  {hit.role}  {hit.title}")
-        head = head if len(head) <= (width := shutil.get_terminal_size().columns) else f"{head[: width - 1]}…"
+        head = head if len(head) <= width else f"{head[: width - 1]}…"
         output.line(f"{output.CYAN}{head}{output.RESET}" if color else head)
-        pieces = FOUND.split(" ".join(hit.text.split()))
-        told = [
-            f"{BOLD}{output.clean(piece)}{output.RESET}" if color and place % 2 else output.clean(piece)
-            for place, piece in enumerate(pieces)
-        ]
-        output.line(f"  {''.join(told)}\n")
+        text = textwrap.fill(hit.text, width, initial_indent="  ", subsequent_indent="  ")
+        pieces = [output.clean(piece) for piece in FOUND.split(text)]
+        pieces[1::2] = [f"{BOLD}{piece}{output.RESET}" if color else piece for piece in pieces[1::2]]
+        output.line(f"{''.join(pieces)}\n")
 
 
 def _instant(known: Flags, word: str) -> float:

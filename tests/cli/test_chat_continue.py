@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mini_llm.history import open_store
+from mini_llm.types import ChatRequest, Message, Reasoning, Text, Tool, ToolCall, ToolResult
 from tests.cli.process import run
+from tests.test_history import heard, said, user
 from tests.upstream import Provider, Say
 
 Lab = Callable[..., Provider]
@@ -58,6 +61,21 @@ def test_where_it_is_off_nothing_goes_on_and_it_says_how(home: Path, lab: Lab) -
 def test_without_a_conversation_there_is_none_to_go_on_with(home: Path, lab: Lab) -> None:
     lab(history=True)
     assert run(home, "chat", "-c", "hi").err.startswith("error: there is no conversation to go on with\n")
+
+
+def test_a_conversation_with_calls_goes_on_with_their_tools_but_none_is_called(home: Path, lab: Lab) -> None:
+    provider = lab(Say("Up"), history=True)
+    call = ToolCall("call_123456789", "look", "{}")
+    result = Message("tool", (ToolResult("call_123456789", (Text("a bird"),)),))
+    tools = (Tool("look", "Looks", {"type": "object"}),)
+    asked = ChatRequest("lab/m", (user("What flies?"), said(Reasoning("Hm"), call), result), tools=tools)
+    store = open_store(home / "data" / "history.db")
+    store.add(heard(1, request=asked, answer=said("A bird"), conversation="abc", tool="codex"), str)
+    store.close()
+    assert run(home, "chat", "--cid", "abc", "Where?").out == "Up\n"
+    body = provider.seen[-1].body
+    assert [turn["role"] for turn in body["messages"]] == ["user", "assistant", "tool", "assistant", "user"]
+    assert (body["tools"][0]["function"]["name"], body["tool_choice"]) == ("look", "none")
 
 
 def test_files_of_earlier_turns_are_named_and_that_is_said(home: Path, lab: Lab) -> None:

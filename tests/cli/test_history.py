@@ -225,7 +225,7 @@ def test_a_list_and_a_hit_fit_a_terminal(home: Path, lab: Lab) -> None:
         code, screen = on_terminal(home, "history", *args)
         assert code == 0
         assert len(screen.splitlines()) <= 4
-        assert all(len(line) <= 80 for line in screen.splitlines() if "A very long" in line or "ID" in line)
+        assert all(len(line) <= 80 for line in screen.splitlines())
 
 
 def test_a_history_that_cannot_be_read_is_one_clear_error(home: Path, lab: Lab) -> None:
