@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -72,7 +71,7 @@ def shell(line: str, platform: str, environ: Mapping[str, str]) -> tuple[str, ..
     """Return the command that runs one line of the platform's shell."""
     if platform == "win32":
         return (environ.get("COMSPEC", "cmd.exe"), "/d", "/s", "/c", line)
-    return (f"{os.sep}bin{os.sep}sh", "-c", line)
+    return ("/bin/sh", "-c", line)
 
 
 def _request(route: str, token: str, model: str) -> tuple[str, dict[str, Any], dict[str, str]]:

@@ -58,10 +58,9 @@ def undone(text: str, written: Written) -> Undone:
     return Undone(text, tuple(left))
 
 
-def empty(text: str, written: Written) -> bool:
+def empty(text: str) -> bool:
     """Tell whether a text says nothing at all, comments included."""
-    bare = "".join(text.split()).lstrip("\ufeff")
-    return bare in ("", "{}", "[]") and bool(written)
+    return "".join(text.split()).lstrip("\ufeff") in ("", "{}", "[]")
 
 
 def drift(text: str, written: Written) -> Iterator[str]:

@@ -78,7 +78,7 @@ def taken_back(written: Written) -> Edit:
             text, left = plan.undone(_text(now, written.file), written)
         except (Fault, ShapeError) as error:
             raise _refused(written.file, error, kept=written.original) from None
-        gone = not written.original and plan.empty(text, written)
+        gone = not written.original and plan.empty(text)
         edit = Edit(written.file, now, None if gone else text.encode(), left)
     if edit.changes:
         _check_writable(written.file)
@@ -141,7 +141,7 @@ def without_us(old: Written | None, now: bytes | None) -> bytes | None:
     if record.digest(now) == old.digest:
         return _original(old)
     text = plan.undone(_text(now, old.file), old).text
-    return None if not old.original and plan.empty(text, old) else text.encode()
+    return None if not old.original and plan.empty(text) else text.encode()
 
 
 def _original(written: Written) -> bytes | None:
