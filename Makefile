@@ -1,11 +1,13 @@
 # The two commands that do all the set-up, on a machine that has Python 3.11 and a package index.
 .DEFAULT_GOAL := help
-.PHONY: help try test lint model clean
+.PHONY: help try test lint model release clean
 
 # The first Python that is new enough; `make try PYTHON=/path/to/python` takes another.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+# What uv.lock names, and nothing else: every file is checked against the hash there.
+LOCKED := UV_SYSTEM_CERTS=1 $(BIN)/uv sync --quiet --frozen --inexact
 # uv takes seconds where pip's resolver takes minutes; where it cannot reach an index that pip can, pip does it.
 UV := UV_SYSTEM_CERTS=1 $(BIN)/uv pip install --quiet --python $(BIN)/python
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -37,6 +39,12 @@ lint: .venv/installed-test ## ruff and mypy
 model: .venv/installed ## serve the small model on 127.0.0.1:8080: mini-llm chat -m llamacpp/smollm2 "Hello"
 	@$(BIN)/python scripts/local_model.py run
 
+release: .venv/installed-test ## wheel, source archive and SBOM in dist/, from what is committed
+	@rm -rf dist && mkdir -p dist/source && git archive HEAD | tar -x -C dist/source
+	@$(BIN)/python -m build --no-isolation --outdir dist dist/source && rm -rf dist/source
+	@$(BIN)/uv export --quiet --frozen --no-emit-project --format cyclonedx1.5 --output-file dist/sbom.cdx.json
+	@cd dist && sha256sum *.whl *.tar.gz *.json | tee SHA256SUMS
+
 clean: ## remove .venv and what the tools left
 	@rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist
 
@@ -50,10 +58,10 @@ clean: ## remove .venv and what the tools left
 
 .venv/installed: .venv/uv pyproject.toml
 	@echo "Installing mini-llm"
-	@$(UV) --editable . 2>/dev/null || $(PIP) --editable .
+	@$(LOCKED) 2>/dev/null || $(UV) --editable . 2>/dev/null || $(PIP) --editable .
 	@touch $@
 
 .venv/installed-test: .venv/installed pyproject.toml
 	@echo "Installing what the tests need"
-	@$(UV) --editable '.[test]' 2>/dev/null || $(PIP) --editable '.[test]'
+	@$(LOCKED) --extra test 2>/dev/null || $(UV) --editable '.[test]' 2>/dev/null || $(PIP) --editable '.[test]'
 	@touch $@
