@@ -9,7 +9,7 @@ import typer
 from mini_llm.cli.flags import flags
 from mini_llm.cli.frame import Command, new_app
 from mini_llm.cli.help import examples
-from mini_llm.cli.start import detached, tell
+from mini_llm.cli.start import check_no_team, detached, tell
 from mini_llm.cli.stop import end
 
 app = new_app()
@@ -21,6 +21,7 @@ def restart(ctx: typer.Context) -> None:
     from mini_llm.gateway import binding, process
 
     known = flags(ctx)
+    check_no_team(known)
     record = process.need(known.paths().home)
     if not known.config and Path(record.config).is_file():
         known.config = record.config

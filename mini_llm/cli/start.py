@@ -52,6 +52,7 @@ def start(
     """Start the gateway: every provider behind one address, for OpenAI, Anthropic and Gemini clients."""
     from mini_llm.gateway.binding import Options
 
+    check_no_team(flags(ctx))
     options = Options(host, port, workers, checked(key), tls_cert, tls_key, tuple(behind_proxy or ()))
     if detach:
         tell(flags(ctx), detached(flags(ctx), options), print_token=print_token, as_json=as_json)
@@ -71,6 +72,17 @@ def start(
         told.append(record)
 
     opening.start(runtime, options, announce, log=log)
+
+
+def check_no_team(known: Flags) -> None:
+    """Refuse to run a gateway in the home of a team server: its keys would be this machine's for the asking."""
+    from mini_llm.team.settings import SECRET_FILE
+
+    home = known.paths().home
+    if (home / SECRET_FILE).exists():
+        error = ConfigError(f"a team server lives in {home}", hint="start that: mini-llm team start")
+        error.exit_code = 78
+        raise error
 
 
 def checked(key: str) -> str:

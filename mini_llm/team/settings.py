@@ -14,6 +14,7 @@ from mini_llm.config import files
 from mini_llm.errors import ConfigError
 
 NAME = "team.json"
+SECRET_FILE = "team.secret"  # noqa: S105  its name; where it lies, a team server lives
 DOLLAR = 10**9
 _AMOUNT = re.compile(r"\d{1,9}(\.\d{1,9})?")
 _NAMES: Mapping[str, str] = {

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from mini_llm.gateway.request import Request
 from mini_llm.runtime import Runtime
-from mini_llm.team.settings import Settings
+from mini_llm.team.settings import SECRET_FILE, Settings
 from mini_llm.team.store import Store
 from mini_llm.team.tokens import Tokens
 
+__all__ = ["SECRET_FILE", "STORE_FILE", "Team"]
+
 STORE_FILE = "team.db"
-SECRET_FILE = "team.secret"  # noqa: S105  its name
 
 
 class Team:

@@ -182,6 +182,18 @@ def test_without_a_team_nothing_starts_and_none_is_made_twice(tmp_path: Path) ->
     assert process.run(tmp_path, "team", *args, stdin=PASSWORD).code == 78
 
 
+def test_no_plain_gateway_takes_the_place_of_a_team_server(tmp_path: Path) -> None:
+    with Provider() as lab:
+        company = Founded(tmp_path, lab)
+        with company.started() as (server, _):
+            for command in ("start", "restart"):
+                done = process.run(company.home, "--profile", "team", command)
+                assert done.code == 78 and "mini-llm team start" in done.err
+            assert server.poll() is None
+            assert process.run(company.home, "--profile", "team", "stop").code == 0
+            assert server.wait(20) == 0
+
+
 def test_a_bad_password_leaves_nothing_behind(tmp_path: Path) -> None:
     args = ("team", "init", "--name", "Example", "--email", "o@example.com", "--password-stdin")
     assert process.run(tmp_path, *args, stdin=b"short\n").code == 2
