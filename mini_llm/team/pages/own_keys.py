@@ -1,23 +1,24 @@
-"""My keys: what each may do, a new one that is shown once, and taking one away."""
+"""Keys: what each of mine may do, a new one that is shown once, and taking one away; admins see everybody's."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from mini_llm.team import audit, keys
-from mini_llm.team.errors import MissingError
+from mini_llm.team import audit, keys, people
 from mini_llm.team.keys import Key
 from mini_llm.team.pages import granting
 from mini_llm.team.pages.answers import Answer, go
 from mini_llm.team.pages.visit import Visit
 from mini_llm.team.rights import Rights, excess
+from mini_llm.team.roles import RANK, Member
 from mini_llm.team.store import Db
 
 LONGEST_NAME = 80
+MOST = 200  # rows of a table
 
 
 class Shown(NamedTuple):
-    """A key as its row shows it. `state` is "" while it is good."""
+    """A key as its row shows it. `state` is "" while it is good; `revocable` by who looks."""
 
     id: str
     name: str
@@ -27,6 +28,8 @@ class Shown(NamedTuple):
     used: float | None
     ends: float | None
     state: str
+    owner: str
+    revocable: bool
 
 
 async def shown(visit: Visit) -> Answer:
@@ -47,12 +50,10 @@ async def made(visit: Visit) -> Answer:
 
 
 async def revoked(visit: Visit) -> Answer:
-    """Take one of my keys away."""
+    """Take a key away: one of mine, or as an admin one of the team's."""
     id, me, now = visit.form.raw("key"), visit.me, visit.now
 
     def work(db: Db) -> None:
-        if keys.get(db, me, id).member != me.id:
-            raise MissingError("there is no such key of yours")
         key = keys.revoke(db, me, id, now)
         audit.note(db, me.team, me.id, "key.revoke", key.id, visit.address, now, name=key.name)
 
@@ -61,11 +62,17 @@ async def revoked(visit: Visit) -> Answer:
 
 
 async def _page(visit: Visit, status: int = 200) -> Answer:
-    me = visit.me
-    found = await visit.read(lambda db: keys.list_of(db, me, member=me.id, revoked=True))
-    rows = [_row(key, visit.now) for key in found]
-    rows.sort(key=lambda row: row.state != "")
-    return visit.page("keys.html", status, keys=rows[:200], **granting.FIELDS)
+    me, now = visit.me, visit.now
+
+    def work(db: Db) -> tuple[list[Key], list[Key], list[Member]]:
+        mine = keys.list_of(db, me, member=me.id, revoked=True)
+        return mine, *((keys.list_of(db, me), people.members(db, me.team)) if me.is_admin else ([], []))
+
+    found, every, members = await visit.read(work)
+    owners = {member.id: member for member in members}
+    mine = sorted((_row(key, now, me, me) for key in found), key=lambda row: row.state != "")
+    others = [_row(key, now, owners[key.member], me) for key in every if key.member in owners and key.member != me.id]
+    return visit.page("keys.html", status, mine=mine[:MOST], others=others[:MOST], **granting.FIELDS)
 
 
 def _make(db: Db, visit: Visit, name: str, rights: Rights) -> str:
@@ -75,9 +82,11 @@ def _make(db: Db, visit: Visit, name: str, rights: Rights) -> str:
     return token
 
 
-def _row(key: Key, now: float) -> Shown:
+def _row(key: Key, now: float, owner: Member, me: Member) -> Shown:
     rights = key.rights
     over = rights.expires_at is not None and rights.expires_at <= now
     state = "revoked" if key.revoked_at is not None else "expired" if over else ""
     models, budget = granting.models_told(rights), granting.budget_told(rights.budget)
-    return Shown(key.id, key.name, key.hint, models, budget, key.last_used_at, rights.expires_at, state)
+    revocable = not state and RANK[owner.role] <= RANK[me.role]
+    told = (models, budget, key.last_used_at, rights.expires_at, state, owner.email, revocable)
+    return Shown(key.id, key.name, key.hint, *told)

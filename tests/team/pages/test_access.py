@@ -13,6 +13,7 @@ from mini_llm.team import budgets, invites, keys, people, sessions
 from mini_llm.team.pages import PAGES, forms
 from mini_llm.team.pages.answers import POLICY
 from mini_llm.team.rights import Allowance
+from mini_llm.team.roles import Member
 from tests.gateway.running import PATIENCE
 from tests.team.browsing import House, house
 from tests.team.filled import fill
@@ -103,11 +104,26 @@ def test_a_budget_of_another_team_is_not_set_by_its_id(server: House) -> None:
     assert found == Allowance(150 * 10**9, "monthly")
 
 
-def test_a_member_revokes_no_key_of_somebody_else_and_neither_does_an_admin_here(server: House) -> None:
-    key, _ = server.write(lambda db: keys.mint(db, server.owner, "mine", server.owner.ceiling, server.owner, 0.0))
-    for who in (server.member, server.admin):
-        assert server.browser(who).submit("/keys/revoke", on="/keys", key=key.id).status_code in (403, 404)
-    assert server.write(lambda db: keys.get(db, server.owner, key.id)).revoked_at is None
+def test_only_those_who_manage_its_owner_take_a_key_away(server: House) -> None:
+    for owner, others in ((server.owner, (server.member, server.admin)), (server.admin, (server.member, server.other))):
+        key = minted(server, owner)
+        for who in others:
+            browser = server.browser(who)
+            assert f'value="{key}"' not in browser.get("/keys").text
+            assert browser.submit("/keys/revoke", on="/keys", key=key).status_code in (403, 404)
+        assert not is_revoked(server, key)
+    browser = server.browser(server.owner)
+    assert f'value="{key}"' in browser.get("/keys").text
+    assert browser.submit("/keys/revoke", on="/keys", key=key).status_code == 303
+    assert is_revoked(server, key)
+
+
+def minted(server: House, owner: Member) -> str:
+    return server.write(lambda db: keys.mint(db, owner, "mine", owner.ceiling, owner, 0.0))[0].id
+
+
+def is_revoked(server: House, key: str) -> bool:
+    return server.write(lambda db: keys.get(db, server.owner, key)).revoked_at is not None
 
 
 @pytest.mark.parametrize(("method", "path"), ALL)
