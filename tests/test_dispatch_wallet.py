@@ -36,6 +36,25 @@ def test_what_the_wallet_took_is_what_the_ledger_says(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("headers", "saved"),
+    [
+        ({"x-passy-cost": "0.00018", "x-passy-discount": "0.10"}, 20_000),
+        ({"x-passy-cost": "0.00018"}, 0),
+        ({"x-passy-discount": "0.10"}, 0),  # of a cost that nobody told
+        ({"x-passy-cost": "0.00018", "x-passy-discount": "1"}, 0),
+        ({"x-passy-cost": "0.00018", "x-passy-discount": "lots"}, 0),
+    ],
+)
+def test_what_the_wallets_discount_took_off_is_written_down(
+    tmp_path: Path, headers: dict[str, str], saved: int
+) -> None:
+    with Provider(Say("Hello", usage=(100, 10), headers=headers)) as wallet:
+        ours = told(tmp_path / "home", wallet, {})
+        ours.ask()
+    assert [row["saved_nanos"] for row in ours.rows()] == [saved]
+
+
 @pytest.mark.parametrize(("discounts", "first"), [(True, "passy/m"), (False, "openai/m")])
 def test_the_wallet_competes_with_what_it_last_said_it_asks(tmp_path: Path, *, discounts: bool, first: str) -> None:
     with Provider() as wallet, Provider() as own:
