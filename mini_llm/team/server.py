@@ -30,6 +30,8 @@ from mini_llm.team.store import Store
 from mini_llm.team.tokens import Tokens, read_secret
 
 TIDY_SECONDS = 5.0
+OF_A_MODEL = f"{models.PATH}/"  # what stands behind it may be any model's name, with slashes in it
+LONGEST = 1000
 
 _log = logging.getLogger(__name__)
 
@@ -72,6 +74,8 @@ class Table:
 
     def find(self, path: str) -> Rooms | None:
         """Return the rooms at *path* by method, None if there is nothing."""
+        if path.startswith(OF_A_MODEL) and len(path) <= LONGEST:
+            return self.rooms[OF_A_MODEL]
         return self.rooms.get(path) or self._desk.of_a_model(path)
 
     def nearest(self, path: str) -> str:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from mini_llm.team import budgets, journal
@@ -14,7 +15,7 @@ from mini_llm.team.rights import Allowance
 from mini_llm.team.roles import Operator
 from mini_llm.team.teams import Terms
 from tests.gateway.running import wait_for
-from tests.team.serving import COST, DOLLAR, now, serving
+from tests.team.serving import COST, DOLLAR, Serving, now, serving
 from tests.upstream import Cut, Provider, Say, Status
 
 HALF = Terms(discount_percent=50)
@@ -35,6 +36,10 @@ def test_an_answer_tells_who_gave_it_what_it_cost_and_what_is_left(tmp_path: Pat
         assert (charge["cost"], charge["paid"], charge["saved"]) == (COST, COST // 2, COST // 2)
         assert (charge["member"], charge["request"]) == (server.owner.id, answer.headers["x-passy-request-id"])
         assert lab.seen[0].headers["authorization"] == "Bearer sk-lab-0123456789"
+        row = wait_for(lambda: next(iter(_rows(server)), None), "the ledger's row")
+        assert (row["caller"], row["tool"], row["cost_nanos"]) == (charge["api_key"], "python-httpx", COST)
+        one = server.client.get("/v1/models/m", headers=server.headers).json()
+        assert one["pricing"] == {"input": "0.5", "output": "1"}
 
 
 @pytest.mark.parametrize("path", ["chat/completions", "messages", "responses"])
@@ -202,3 +207,11 @@ def test_an_embedding_is_paid_as_well(tmp_path: Path) -> None:
         answer = server.client.post("/v1/embeddings", json=asked, headers=server.headers)
         assert answer.status_code == 200, answer.text
         assert server.settled().nanos == 5 * DOLLAR - 4 * 1000
+
+
+def _rows(server: Serving) -> list[dict[str, Any]]:
+    """Return the ledger's rows; there is no ledger before the first."""
+    try:
+        return server.world.rows()
+    except (apsw.CantOpenError, apsw.SQLError):
+        return []

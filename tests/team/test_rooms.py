@@ -166,6 +166,9 @@ def test_models_come_with_prices_and_providers_and_need_not_come_twice(server: S
     token = server.key(models=("fast",))
     few = server.client.get("/v1/models", headers={**again, "authorization": f"Bearer {token}"})
     assert [row["id"] for row in few.json()["data"]] == ["fast"]
+    for name, status in {"fast": 200, "m": 404, "nobody": 404}.items():
+        one = server.client.get(f"/v1/models/{name}", headers={"authorization": f"Bearer {token}"})
+        assert (one.status_code, name) == (status, name)
 
 
 def test_usage_is_summed_by_what_was_asked(server: Serving) -> None:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 import orjson
 
 from mini_llm import pricing
 from mini_llm.dialects import model_list
-from mini_llm.errors import MiniLLMError
+from mini_llm.errors import MiniLLMError, UnknownModelError
 from mini_llm.gateway.calls import Exchange
 from mini_llm.gateway.request import Request
 from mini_llm.gateway.responder import Responder
@@ -49,9 +50,12 @@ class Listed(NamedTuple):
 
 
 def rooms(team: Team, holders: KeyHolders) -> Mapping[str, Mapping[str, Room]]:
-    """Return the rooms by path."""
-    shop = Shop(holders)
-    return {PATH: {"GET": Room(shop.many, "caller", tell=answers.tell_in("openai_chat"))}}
+    """Return the rooms by path; what stands behind the last one's slash is a model's name."""
+    shop, tell = Shop(holders), answers.tell_in("openai_chat")
+    return {
+        PATH: {"GET": Room(shop.many, "caller", tell=tell)},
+        f"{PATH}/": {"GET": Room(shop.one, "caller", tell=tell)},
+    }
 
 
 class Shop:
@@ -71,6 +75,16 @@ class Shop:
             responder.send(304, fields, b"")
         else:
             responder.send(200, [answers.JSON, *fields], body)
+
+    async def one(self, gateway: Gateway, request: Request, responder: Responder, exchange: Exchange) -> None:
+        """Answer what is known of one model that the key may ask for."""
+        holder, name = self._holders.holder(exchange.caller), unquote(request.path.removeprefix(f"{PATH}/"))
+        found = [one for one in listed(gateway.runtime) if one.name == name and allows(holder.key.rights, name)]
+        if not found:
+            raise UnknownModelError(
+                f"there is no model {name[:200]} here", hint="`mini-llm models` lists what there is"
+            )
+        answers.send(responder, exchange, described(found[0], holder.terms.discount_percent))
 
     def _told(self, runtime: Runtime, rights: Rights, discount: int) -> tuple[bytes, str]:
         now = time.monotonic()
