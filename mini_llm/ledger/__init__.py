@@ -92,7 +92,7 @@ class Ledger:
 
         Where one was killed, the book is read through before anything is written.
         """
-        self._writer.examines = True
+        self._writer.begin()
         self._writer.hand(Void(""))
         self._writer.hurry()
 

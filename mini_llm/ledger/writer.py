@@ -83,7 +83,7 @@ class Writer:
         self._claim: Claim | None = None
         self._failure: Exception | None = None
         self._watches_forks = False
-        self.examines = False  # what it opens
+        self._examines = False  # what it opens
         self._begin()
 
     def _begin(self) -> None:
@@ -111,6 +111,11 @@ class Writer:
     def waiting(self) -> int:
         """How many rows are not on disk yet."""
         return len(self._handed) + len(self._unwritten)
+
+    def begin(self) -> None:
+        """Open the journal now, and read the book through when that is opened."""
+        self._examines = True
+        self._new_journal()
 
     def note(self, entry: Entry) -> None:
         """Keep *entry* where it outlives this process, until it is written. Where that fails, it is only written."""
@@ -262,10 +267,10 @@ class Writer:
 
     def _examine(self, book: Book) -> None:
         """Read the book through once, if that is wished; where it is damaged, only now and then."""
-        if self.examines:
+        if self._examines:
             self._pause = DAMAGED_SECONDS
             book.examine()
-            self._pause, self.examines = RETRY_SECONDS, False
+            self._pause, self._examines = RETRY_SECONDS, False
 
     def _tidy(self) -> None:
         with self._writing, suppress(Exception):  # the next write tells what is wrong
