@@ -116,7 +116,7 @@ class TeamPayer:
     def __init__(self, team: Team) -> None:
         self._team = team
         self._touched: dict[str, float] = {}
-        self._settling = _Settling(team.store)
+        self._settling = Settling(team.store)
         self.clients: dict[str, Client] = {}
 
     def of(self, tool: str = "", caller: str = "") -> tuple[str, ...]:
@@ -179,7 +179,7 @@ class TeamPayer:
         self._settling.flush()
 
 
-class _Settling:
+class Settling:
     """Charges that wait a moment for company: many are one piece of work to the store."""
 
     def __init__(self, store: Store) -> None:
@@ -198,14 +198,15 @@ class _Settling:
         if waiting:
             self._store.later(partial(self._run, waiting))
 
-    def _run(self, waiting: Sequence[Callable[[Db], None]], db: Db) -> None:
-        """Run them all. If one fails, all are undone, and each is handed over alone."""
+    def _run(self, waiting: list[Callable[[Db], None]], db: Db) -> None:
+        """Run them all. If one fails, all are undone, and each is handed over alone, once."""
         try:
             for settle in waiting:
                 settle(db)
         except Exception:
             if len(waiting) > 1:
-                for settle in waiting:
+                alone, waiting[:] = list(waiting), []  # the store may run this again
+                for settle in alone:
                     self._store.later(settle)
             raise
 

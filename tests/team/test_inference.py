@@ -11,8 +11,10 @@ import apsw
 import pytest
 
 from mini_llm.team import budgets, journal
+from mini_llm.team.inference import Settling
 from mini_llm.team.rights import Allowance
 from mini_llm.team.roles import Operator
+from mini_llm.team.store import Db
 from mini_llm.team.teams import Terms
 from tests.gateway.running import wait_for
 from tests.team.serving import COST, DOLLAR, Serving, now, serving
@@ -215,3 +217,22 @@ def _rows(server: Serving) -> list[dict[str, Any]]:
         return server.world.rows()
     except (apsw.CantOpenError, apsw.SQLError):
         return []
+
+
+def test_a_charge_that_cannot_be_booked_holds_up_no_other(tmp_path: Path) -> None:
+    with Provider() as lab, serving(tmp_path, {"lab": lab}) as server:
+        booked: list[int] = []
+
+        def broken(db: Db) -> None:
+            booked.append(0)
+            raise ArithmeticError("this one is wrong")
+
+        def settle() -> None:
+            settling = Settling(server.store)
+            settling.add(lambda db: booked.append(1))
+            settling.add(broken)
+            settling.add(lambda db: booked.append(2))
+
+        server.loop.call_soon_threadsafe(settle)
+        wait_for(lambda: booked.count(2) or None, "the last one")
+        assert booked == [1, 0, 1, 0, 2]  # together, then each alone
