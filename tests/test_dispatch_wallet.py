@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -119,3 +120,14 @@ def test_a_model_that_a_key_may_not_use_is_missing_there_and_the_key_stays_good(
         assert ours.ask(model="r").text == "Hello"
         assert ours.ask(model="r").text == "Hello"
         assert len(wallet.seen) == 2
+
+
+def test_the_wallets_models_are_listed_behind_the_users_own(tmp_path: Path) -> None:
+    with Provider() as wallet, Provider() as own:
+        ours = told(tmp_path / "home", wallet, {"lab": own}, prices=PRICES)
+
+        async def listed() -> list[str]:
+            async with ours.client() as client:
+                return [f"{model.provider}/{model.id}" for model in await client.models()]
+
+        assert [name for name in asyncio.run(listed()) if not name.startswith("openai/")] == ["lab/m", "passy/m"]

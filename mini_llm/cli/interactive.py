@@ -35,10 +35,10 @@ def converse(
     fetch: Callable[[str], bytes],
 ) -> None:
     """Talk. *asked* is the first question, if it is one."""
+    decision = known.runtime().decide(options["model"])
     talk = Talk(messages, options)
     talk.attached = list(asked.parts)
     room = _Room(known, talk, shown, fetch)
-    decision = known.runtime().decide(options["model"])
     known.say_dim(f"{decision.line()} · /help tells the commands, {LEAVING}")
     asyncio.run(room.talk(asked.text))
 
@@ -134,7 +134,7 @@ class _Room:
         """Yield the models that can be asked, by all their names."""
         runtime = self._runtime
         yield from runtime.loaded.config.aliases
-        for provider in runtime.registry.configured():
+        for provider in runtime.registry.usable():
             yield from (f"{provider.name}/{model}" for model in provider.models)
             yield from (f"{provider.name}/{model.id}" for model in runtime.catalogue.models(provider.name))
 

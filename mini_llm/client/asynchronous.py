@@ -124,13 +124,13 @@ class AsyncClient:
             return dispatched.content
 
     async def models(self, provider: str = "") -> list[Model]:
-        """Return what can be called now: the catalogue's models of every configured provider, or of *provider*.
+        """Return what can be called now: the known models of every provider in use, the wallet too, or of *provider*.
 
         A provider on this machine, or one the catalogue does not know, is asked for its own list;
         one that does not answer is left out unless it is the one asked for.
         """
         registry = self._runtime.registry
-        wanted = [registry.get(provider)] if provider else registry.configured()
+        wanted = [registry.get(provider)] if provider else registry.usable()
         found: list[Model] = []
         for one in wanted:
             known = [*self._runtime.catalogue.models(one.name)]

@@ -43,7 +43,7 @@ def listed(runtime: Runtime) -> Iterator[Model]:
         shown = names.shown(model.id)
         if shown not in runtime.loaded.config.aliases:
             yield model._replace(id=shown, name=model.id)
-    for provider in runtime.registry.configured():
+    for provider in runtime.registry.usable():
         models = {model.id: model for model in runtime.catalogue.models(provider.name)}
         for id in dict.fromkeys([*provider.models, *models]):
             model = models.get(id) or runtime.catalogue.get(provider.name, id) or Model(provider.name, id)

@@ -116,6 +116,11 @@ class Registry:
             self._configured = tuple(provider for provider in found if provider is not None)
         return self._configured
 
+    def usable(self) -> tuple[Provider, ...]:
+        """Return whoever can be asked for a model by its name: the configured providers, and the wallet behind them."""
+        wallet = self.wallet()
+        return self.configured() if wallet is None else (*self.configured(), wallet)
+
     def wallet(self) -> Provider | None:
         """Return the wallet as a provider, None if it is off or has no key."""
         if self._wallet is not None and self._wallet.type != WALLET:
