@@ -153,6 +153,16 @@ def test_files_are_attached_by_what_they_are(home: Path, lab: Lab) -> None:
     assert question["text"] == "What is this?"
 
 
+def test_a_pdf_and_a_sound_are_attached_as_what_they_are(home: Path, lab: Lab) -> None:
+    provider = lab()
+    (home / "paper.bin").write_bytes(b"%PDF-1.7\n\x00")
+    (home / "sound.bin").write_bytes(b"RIFF\x00\x00\x00\x00WAVEfmt \x00")
+    assert run(home, "chat", "Sum up", "-a", "paper.bin", "-a", "sound.bin").code == 0
+    paper, sound, _ = _asked(provider)
+    assert (paper["type"], paper["file"]["filename"]) == ("file", "paper.bin")
+    assert sound["input_audio"]["format"] == "wav"
+
+
 def test_an_address_can_be_attached(home: Path, lab: Lab) -> None:
     provider = lab()
     with Provider(Status(200, "<p>a page</p>", content_type="text/html")) as web:
