@@ -602,7 +602,7 @@ _mini_llm() {
             ;;
         ' completions')
             kind='words bash zsh fish pwsh'
-            [[ $now == -* ]] && kind='words --install --config --profile --quiet --verbose --no-color --help'
+            [[ $now == -* ]] && kind='words --install --uninstall --config --profile --quiet --verbose --no-color --help'
             ;;
     esac
     case $kind in

@@ -2,10 +2,10 @@
 function __mini_llm_names
     set -l cache $HOME/.cache/mini-llm
     set -q XDG_CACHE_HOME; and set cache $XDG_CACHE_HOME/mini-llm
-    test (uname) = Darwin; and set cache $HOME/Library/Caches/mini-llm
+    test -d $HOME/Library/Caches; and set cache $HOME/Library/Caches/mini-llm
     set -q MINI_LLM_HOME; and set cache $MINI_LLM_HOME/cache
     for kind in $argv
-        test -r $cache/names/$kind; and cat $cache/names/$kind
+        test -r $cache/names/$kind; and string match '*' <$cache/names/$kind
     end
 end
 
@@ -747,6 +747,7 @@ complete -c mini-llm -n "__mini_llm_at ' config trust'" -l no-color -d 'No colou
 complete -c mini-llm -n "__mini_llm_at ' config trust'" -l help -d 'Show this help'
 complete -c mini-llm -n "__mini_llm_at ' config trust'" -r -F
 complete -c mini-llm -n "__mini_llm_at ' completions'" -l install -d 'Write them where your shell looks'
+complete -c mini-llm -n "__mini_llm_at ' completions'" -l uninstall -d 'Take them out again'
 complete -c mini-llm -n "__mini_llm_at ' completions'" -l config -r -F -d 'Use this config file'
 complete -c mini-llm -n "__mini_llm_at ' completions'" -l profile -x -d 'Use this profile of the config'
 complete -c mini-llm -n "__mini_llm_at ' completions'" -l quiet -d 'Print nothing but data and errors'

@@ -77,7 +77,7 @@ Register-ArgumentCompleter -Native -CommandName mini-llm -ScriptBlock {
         ' config check' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
         ' config schema' = @('words ', 'words --config --profile --quiet --verbose --no-color --help')
         ' config trust' = @('files', 'words --config --profile --quiet --verbose --no-color --help')
-        ' completions' = @('words bash zsh fish pwsh', 'words --install --config --profile --quiet --verbose --no-color --help')
+        ' completions' = @('words bash zsh fish pwsh', 'words --install --uninstall --config --profile --quiet --verbose --no-color --help')
     }
     $values = @{
         ':--config' = 'files'

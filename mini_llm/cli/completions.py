@@ -3,60 +3,62 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mini_llm.cli import names, output, shells
-from mini_llm.cli.flags import flags
+from mini_llm.cli.flags import Flags, flags
 from mini_llm.cli.frame import Command, new_app
 from mini_llm.cli.help import examples
-from mini_llm.errors import MiniLLMError, UsageError
+from mini_llm.errors import UsageError
+
+if TYPE_CHECKING:
+    from mini_llm.cli.shell_files import Place
 
 app = new_app()
 
 
 @app.command(
     cls=Command,
-    epilog=examples("completions --install", "completions zsh > _mini-llm", "completions fish | source"),
+    epilog=examples("completions --install", "completions zsh --uninstall", "completions fish | source"),
 )
 def completions(
     ctx: typer.Context,
     shell: Annotated[str, typer.Argument(metavar="[SHELL]", help="bash, zsh, fish or pwsh; yours when left out")] = "",
     install: Annotated[bool, typer.Option("--install", help="Write them where your shell looks")] = False,
+    uninstall: Annotated[bool, typer.Option("--uninstall", help="Take them out again")] = False,
 ) -> None:
     """Print the completions of a shell, or install them; model names come from a cache, without a Python start."""
+    if install and uninstall:
+        raise UsageError("--install and --uninstall exclude each other")
     known = flags(ctx)
     wanted = _shell(shell, known.environ)
-    script = shells.script(wanted)
-    if not install:
-        output.data(script)
+    if not (install or uninstall):
+        output.data(shells.script(wanted))
         return
-    place = place_for(wanted, known.environ)
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(script, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise MiniLLMError(f"cannot write {place}: {error.strerror or error}") from error
+    from mini_llm.cli import shell_files
+
+    place = shell_files.place_of(wanted, known.environ)
+    if uninstall:
+        changed = shell_files.uninstall(place)
+        known.say(
+            "\n".join(f"took ours out of {file}" for file in changed) or f"nothing of ours was there for {wanted}"
+        )
+        return
+    _say(known, wanted, shell_files.install(place, shells.script(wanted)), place)
     names.remember_all(known.runtime())
-    known.say(f"installed {place}{_next_step(wanted, place)}")
 
 
-def place_for(shell: str, environ: Mapping[str, str]) -> Path:
-    """Return the file where *shell* looks for our completions."""
-    home = Path(environ.get("HOME") or Path.home())
-    data = Path(environ.get("XDG_DATA_HOME") or home / ".local/share")
-    config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    if shell == "bash":
-        return data / "bash-completion/completions/mini-llm"
-    if shell == "zsh":
-        return data / "zsh/site-functions/_mini-llm"
-    if shell == "fish":
-        return config / "fish/completions/mini-llm.fish"
-    return (home / "Documents/PowerShell" if sys.platform == "win32" else config / "powershell") / "mini-llm.ps1"
+def _say(known: Flags, shell: str, changed: list[Path], place: Place) -> None:
+    for file in changed:
+        known.say(f"wrote {file}" if file == place.script else f"added a marked block to {file}")
+    if changed:
+        known.say(f"it works in the next {shell}; undo: mini-llm completions {shell} --uninstall")
+    else:
+        known.say(f"{place.script} is of this version already")
 
 
 def guessed(environ: Mapping[str, str]) -> str:
@@ -72,11 +74,3 @@ def _shell(told: str, environ: Mapping[str, str]) -> str:
         return name
     what = f"there are no completions for {name}" if name else "which shell is yours is not known"
     raise UsageError(what, hint=f"name one: {', '.join(shells.FILES)}")
-
-
-def _next_step(shell: str, place: Path) -> str:
-    if shell == "zsh":
-        return f"; put `fpath=({place.parent} $fpath); autoload -Uz compinit && compinit` into ~/.zshrc"
-    if shell == "pwsh":
-        return f"; put `. {place}` into your $PROFILE"
-    return "; it works in the next shell"

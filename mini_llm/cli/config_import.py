@@ -63,7 +63,8 @@ def take(known: Flags, wish: Wish) -> None:
     rows: list[Row] = []
     for one in found:
         rows.append(_decide(known, runtime, wish, one, {row.found.provider for row in rows if row.fate == "taken"}))
-    names.remember_all(runtime)
+    if any(row.fate == "taken" for row in rows):
+        names.remember_anew(known)
     _tell(known, wish, rows)
 
 

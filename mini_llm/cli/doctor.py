@@ -105,14 +105,14 @@ def _opened(known: Flags) -> tuple[Runtime | None, list[Finding]]:
 
 def _completions(known: Flags) -> Iterator[Finding]:
     """Are the completions of the user's shell there, and of this version."""
-    from mini_llm.cli import completions, shells
+    from mini_llm.cli import completions, shell_files, shells
     from mini_llm.doctor import Finding
 
     shell = completions.guessed(known.environ)
     if shell not in shells.FILES:
         yield Finding("completions", "ok", "your shell is not one that there are completions for")
         return
-    place = completions.place_for(shell, known.environ)
+    place = shell_files.place_of(shell, known.environ).script
     mend = f"mini-llm completions {shell} --install"
     try:
         kept = place.read_text(encoding="utf-8")

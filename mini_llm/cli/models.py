@@ -69,6 +69,7 @@ def update(
 
     today = datetime.now(UTC).date().isoformat()
     changes = refresh(_data(source), flags(ctx).paths().cache, today=today)
+    names.remember_anew(flags(ctx))
     if as_json:
         output.json([_change(change) for change in changes])
     elif changes:

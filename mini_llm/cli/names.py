@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mini_llm.errors import MiniLLMError
+
 if TYPE_CHECKING:
+    from mini_llm.cli.flags import Flags
     from mini_llm.config import Paths
     from mini_llm.runtime import Runtime
 
@@ -19,7 +24,34 @@ FOLDER = "names"  # below the cache folder; the completion scripts read `models`
 def remember_all(runtime: Runtime) -> None:
     """Write all that is known without asking anybody."""
     names = {"aliases": list(runtime.loaded.config.aliases), "providers": list(runtime.registry.names())}
-    remember(runtime.loaded.paths, **names)
+    remember(runtime.loaded.paths, **names, models=_models(runtime))
+
+
+def remember_anew(known: Flags) -> None:
+    """Write them again after the settings changed; settings that can't be read are told elsewhere."""
+    from mini_llm.runtime import Runtime
+
+    config = Path(known.config) if known.config else None
+    with suppress(MiniLLMError):
+        opened = Runtime.open(environ=known.environ, cwd=known.folder(), config=config, profile=known.profile)
+        remember_all(opened)
+
+
+def _models(runtime: Runtime) -> set[str]:
+    """Return the models of the providers in use, and those that local servers told of when they were asked."""
+    found = set()
+    for provider in runtime.registry.usable():
+        ids = [*provider.models, *(model.id for model in runtime.catalogue.models(provider.name))]
+        found |= {f"{provider.name}/{name}" for name in ids}
+    try:
+        before = (runtime.loaded.paths.cache / FOLDER / "models").read_text(encoding="utf-8").split()
+    except (OSError, UnicodeDecodeError):
+        before = []
+    for name in before:
+        with suppress(MiniLLMError):  # a provider that is no more
+            if runtime.registry.get(name.partition("/")[0]).local:
+                found.add(name)
+    return found
 
 
 def remember(paths: Paths, **names: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mini_llm.cli import adding, output
+from mini_llm.cli import adding, names, output
 from mini_llm.cli.flags import flags
 from mini_llm.cli.frame import Command, Listing, new_app
 from mini_llm.cli.help import examples
@@ -58,6 +58,7 @@ def add(
     wanted = adding.Wanted(name, url, dialect, tuple(header or ()), tuple(model or ()), key, key_env, key_cmd)
     storage = adding.Storage(insecure=insecure, require_keyring=keyring)
     provider = adding.add(flags(ctx), wanted, storage)
+    names.remember_anew(flags(ctx))
     flags(ctx).say(f"added {name} ({provider.base_url}); try it: `mini-llm providers test {name}`")
 
 
@@ -69,8 +70,8 @@ def list_(
 ) -> None:
     """List the providers that can be used now."""
     runtime = flags(ctx).runtime()
-    names = list(runtime.registry.names()) if everyone else described.names(runtime)
-    found = [described.provider(runtime, name) for name in names]
+    wanted = list(runtime.registry.names()) if everyone else described.names(runtime)
+    found = [described.provider(runtime, name) for name in wanted]
     if as_json:
         output.json(found)
         return
@@ -95,6 +96,7 @@ def remove(ctx: typer.Context, name: Name) -> None:
         raise UnknownModelError(f"{name} is not in the config", hint="`mini-llm providers list` shows what is")
     keys = [key for key in (settings.api_key, *settings.api_keys) if key]
     forgotten = any([runtime.credentials.forget(key) for key in keys])
+    names.remember_anew(flags(ctx))
     flags(ctx).say(f"removed {name}{' and its stored key' if forgotten else ''}")
     for alias, route in runtime.loaded.config.aliases.items():
         if any(target.startswith(f"{name}/") for target in route.targets):

@@ -128,10 +128,10 @@ FISH_HEAD = """\
 function __mini_llm_names
     set -l cache $HOME/.cache/mini-llm
     set -q XDG_CACHE_HOME; and set cache $XDG_CACHE_HOME/mini-llm
-    test (uname) = Darwin; and set cache $HOME/Library/Caches/mini-llm
+    test -d $HOME/Library/Caches; and set cache $HOME/Library/Caches/mini-llm
     set -q MINI_LLM_HOME; and set cache $MINI_LLM_HOME/cache
     for kind in $argv
-        test -r $cache/names/$kind; and cat $cache/names/$kind
+        test -r $cache/names/$kind; and string match '*' <$cache/names/$kind
     end
 end
 
