@@ -36,7 +36,7 @@ DOORS = {
     "botocore": ("signing/aws",),
     "google": ("signing/google",),
     "httptools": ("transport", "gateway/connection"),  # llhttp, on both sides
-    "httpx": ("wallet", "catalogue", "team/oidc"),
+    "httpx": ("catalogue", "doctor", "team/oidc"),
     "joserfc": ("team/oidc",),  # of authlib: its tokens
     "jinja2": ("team/pages",),
     "jsonschema": ("shape",),
@@ -48,10 +48,11 @@ DOORS = {
     "referencing": ("shape",),
     "rich": ("cli",),
     "segno": ("cli/login_screen",),
-    "tomlkit": ("config", "providers", "setup"),
+    "tomlkit": ("setup",),
     "truststore": ("transport",),
     "typer": ("cli",),
     "yaml": ("setup/formats/yaml",),
+    "tzdata": ("ledger/windows",),  # `zoneinfo` reads it where the system has no zones
     "uvloop": ("gateway/server",),
     "zstandard": ("gateway/inflating",),
 }
