@@ -21,6 +21,7 @@ try: .venv/installed ## a real answer: from a provider whose key is set, else fr
 test: .venv/installed-test ## ruff, mypy and every test; some minutes
 	@$(BIN)/python scripts/local_model.py install || echo "The tests that need a real model are skipped."
 	@$(BIN)/python tests/sdks/install.py || echo "The tests that need an official SDK are skipped."
+	@$(BIN)/python tests/chromium.py || echo "The tests that look at pages in a browser are skipped."
 	@status=0; $(MAKE) --no-print-directory lint || status=1; \
 	$(BIN)/python -m pytest -n auto --maxprocesses 4; code=$$?; \
 	if [ $$code = 1 ]; then \
