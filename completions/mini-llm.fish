@@ -9,12 +9,17 @@ function __mini_llm_names
     end
 end
 
+# Asked for each place of the table: what was typed is looked through once.
 function __mini_llm_at
-    set -l at
-    for word in (commandline -opc)[2..-1]
-        contains -- "$at $word" $__mini_llm_places; and set at "$at $word"
+    set -l typed (commandline -opc)
+    if test "$typed" != "$__mini_llm_typed"
+        set -g __mini_llm_typed $typed
+        set -g __mini_llm_now ''
+        for word in $typed[2..-1]
+            contains -- "$__mini_llm_now $word" $__mini_llm_places; and set __mini_llm_now "$__mini_llm_now $word"
+        end
     end
-    test "$at" = "$argv[1]"
+    test "$__mini_llm_now" = "$argv[1]"
 end
 
 set -g __mini_llm_places ' chat' ' login' ' logout' ' models' ' models update' ' providers' ' providers add' ' providers list' ' providers remove' ' providers show' ' providers test' ' alias' ' alias list' ' alias set' ' alias show' ' alias remove' ' explain' ' run' ' setup' ' env' ' start' ' stop' ' restart' ' logs' ' auth' ' auth token' ' auth switch' ' status' ' doctor' ' usage' ' usage verify' ' budget' ' budget show' ' budget set' ' budget remove' ' history' ' history list' ' history show' ' history search' ' history delete' ' history replay' ' team' ' team init' ' team start' ' team invite' ' team usage' ' team set' ' team backup' ' team members' ' team members list' ' team members role' ' team members models' ' team members remove' ' team keys' ' team keys list' ' team keys create' ' team keys revoke' ' team budget' ' team budget show' ' team budget set' ' team budget remove' ' team credit' ' team credit show' ' team credit add' ' config' ' config path' ' config show' ' config get' ' config set' ' config edit' ' config import' ' config check' ' config schema' ' config trust' ' completions'

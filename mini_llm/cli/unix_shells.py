@@ -135,12 +135,17 @@ function __mini_llm_names
     end
 end
 
+# Asked for each place of the table: what was typed is looked through once.
 function __mini_llm_at
-    set -l at
-    for word in (commandline -opc)[2..-1]
-        contains -- "$at $word" $__mini_llm_places; and set at "$at $word"
+    set -l typed (commandline -opc)
+    if test "$typed" != "$__mini_llm_typed"
+        set -g __mini_llm_typed $typed
+        set -g __mini_llm_now ''
+        for word in $typed[2..-1]
+            contains -- "$__mini_llm_now $word" $__mini_llm_places; and set __mini_llm_now "$__mini_llm_now $word"
+        end
     end
-    test "$at" = "$argv[1]"
+    test "$__mini_llm_now" = "$argv[1]"
 end
 
 """
