@@ -72,6 +72,7 @@ PAGES: Mapping[str, Mapping[str, Page]] = {
     "/members/invite": {"POST": Page(managing.invited, "admin")},
     "/members/withdraw": {"POST": Page(managing.withdrawn, "admin")},
     "/members/role": {"POST": Page(managing.role_set, "admin")},
+    "/members/models": {"GET": Page(managing.models_shown, "admin"), "POST": Page(managing.models_set, "admin")},
     "/members/remove": {
         "GET": Page(managing.asked_to_remove, "admin"),
         "POST": Page(managing.removed, "admin"),

@@ -94,6 +94,25 @@ async def role_set(visit: Visit) -> Answer:
     return go("/members?done=role")
 
 
+async def models_shown(visit: Visit) -> Answer:
+    """Show which models a member may use, to change them."""
+    return await _models(visit, visit.query.get("member", ""))
+
+
+async def models_set(visit: Visit) -> Answer:
+    """Say which models a member may use."""
+    id, models = visit.form.raw("member"), visit.form.names("models") or None
+    if visit.form.problems:
+        return await _models(visit, id, 422)
+
+    def work(db: Db) -> None:
+        member = people.set_models(db, visit.me, id, models)
+        _note(db, visit, "member.models", id, models=", ".join(models or ("all",)), email=member.email)
+
+    await visit.write(work)
+    return go("/members?done=models")
+
+
 async def asked_to_remove(visit: Visit) -> Answer:
     """Ask whether to remove a member."""
     id = visit.query.get("member", "")
@@ -154,6 +173,12 @@ async def audited(visit: Visit) -> Answer:
     ]
     older = found[ROWS - 1].id if len(found) > ROWS else None
     return visit.page("audit.html", rows=rows, older=older, newest=last is None, search=search)
+
+
+async def _models(visit: Visit, id: str, status: int = 200) -> Answer:
+    member = await visit.read(lambda db: people.managed(db, visit.me, id))
+    told = ", ".join(member.models or ())
+    return visit.page("member_models.html", status, member=member, models=told, here="/members")
 
 
 async def _members(visit: Visit, status: int = 200) -> Answer:

@@ -21,6 +21,7 @@ DONE: Mapping[str, str] = {
     "switched": "You are looking at another team now.",
     "revoked": "The key is revoked. Programs that use it are refused within a few seconds.",
     "role": "The role is changed.",
+    "models": "The models are set.",
     "removed": "The member is removed, and their keys are revoked.",
     "withdrawn": "The invitation is withdrawn.",
     "budget": "The budget is set.",

@@ -46,7 +46,7 @@ def test_each_page_is_shown_to_those_it_is_for(server: House, who: str) -> None:
     browser = server.browser(getattr(server, who))
     for path, found in PAGES.items():
         page = found.get("GET")
-        if page is None or path.startswith(("/signin", "/invite", "/members/remove")) or path == "/":
+        if page is None or path.startswith(("/signin", "/invite", "/members/")) or path == "/":
             continue
         allowed = page.role != "admin" or who != "member"
         assert browser.get(path).status_code == (200 if allowed else 403), path
@@ -79,6 +79,7 @@ def test_nothing_of_one_team_is_seen_or_touched_from_another(server: House) -> N
         "/members/withdraw": {"invite": invite.id},
         "/members/role": {"member": server.member.id, "role": "admin"},
         "/members/remove": {"member": server.member.id},
+        "/members/models": {"member": server.member.id, "models": "x"},
         "/budgets": {"scope": server.member.id, "amount": "1", "period": "daily"},
         "/budgets/remove": {"scope": server.member.id},
         "/account/sessions/end": {"session": session[0].id if session else "ses_x"},
@@ -86,7 +87,8 @@ def test_nothing_of_one_team_is_seen_or_touched_from_another(server: House) -> N
     }
     for path, fields in sent.items():
         assert grace.submit(path, on="/keys", **fields).status_code == 404, path
-    assert grace.get(f"/members/remove?member={server.member.id}").status_code == 404
+    for question in ("remove", "models"):
+        assert grace.get(f"/members/{question}?member={server.member.id}").status_code == 404
     for path, found in PAGES.items():
         if "GET" in found and found["GET"].role != "anyone":
             text = grace.get(path).text

@@ -113,6 +113,8 @@ def test_every_page_of_an_owner_is_in_order(browser: Browser, server: House, scr
     look.check("invited", server.url)
     page.goto(f"{server.url}/members/remove?member={server.member.id}")
     look.check("remove", server.url)
+    page.goto(f"{server.url}/members/models?member={server.member.id}")
+    look.check("member-models", server.url)
     page.goto(f"{server.url}/members/remove?member=nobody")
     look.check("missing", server.url)
     page.context.close()

@@ -120,6 +120,20 @@ def test_a_role_is_given_and_a_member_is_removed_only_after_a_question(server: H
     assert acts(server)[:2] == ["member.remove", "member.role"]
 
 
+def test_a_member_is_given_models_and_all_of_them_again(server: House) -> None:
+    browser, cleo = server.browser(server.admin), server.member
+    question = f"/members/models?member={cleo.id}"
+    browser.submit("/members/models", on=question, member=cleo.id, models="gpt-5.5, openai/*")
+    found = server.write(lambda db: people.member(db, cleo.team, cleo.id))
+    assert found is not None and found.models == ("gpt-5.5", "openai/*")
+    assert 'value="gpt-5.5, openai/*"' in browser.get(question).text
+    browser.submit("/members/models", on=question, member=cleo.id, models=" ")
+    found = server.write(lambda db: people.member(db, cleo.team, cleo.id))
+    assert found is not None and found.models is None
+    assert browser.submit("/members/models", on=question, member=server.owner.id, models="x").status_code == 403
+    assert acts(server)[0] == "member.models"
+
+
 def test_the_last_owner_stays(server: House) -> None:
     browser = server.browser(server.owner)
     answer = browser.submit("/members/remove", on="/members", member=server.owner.id)
