@@ -182,23 +182,22 @@ def test_search_takes_any_words(query: str, found: bool, store: Store) -> None:
     assert bool(store.search(query)) is found
 
 
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Return a history that all examples search."""
+    opened = open_store(tmp_path_factory.mktemp("searched") / "history.db")
+    keep(opened, heard(1, user("The quick brown fox")))
+    yield opened
+    opened.close()
+
+
 @settings(max_examples=200, deadline=None)
-@given(st.text(min_size=1))
-def test_no_search_fails(query: str) -> None:
-    searched = _searched()
+@given(query=st.text(min_size=1))
+def test_no_search_fails(query: str, searched: Store) -> None:
     try:
         searched.search(query)
     except UsageError:
         assert not query.replace("\0", " ").split()
-
-
-def _searched(opened: list[Store] = []) -> Store:  # noqa: B006 -- one for all examples
-    import tempfile
-
-    if not opened:
-        opened.append(open_store(Path(tempfile.mkdtemp()) / "history.db"))
-        keep(opened[0], heard(1, user("The quick brown fox")))
-    return opened[0]
 
 
 def test_a_hit_shows_where_it_was_said_first(store: Store) -> None:
