@@ -58,7 +58,7 @@ class Document(NamedTuple):
 
 
 class Audio(NamedTuple):
-    """Sound: base64 `data`; `format` is "wav", "mp3" …; `id` names an earlier answer's sound. `name`: as a picture's."""
+    """Sound: base64 `data`; `format` is "wav", "mp3" …; `id` names an earlier answer's. `name`: as a picture's."""
 
     data: str = ""
     format: str = ""

@@ -46,7 +46,12 @@ def open_at(url: str, environ: Mapping[str, str], failed: Callable[[], None]) ->
     """Ask for a browser at *url*, beside everything else; *failed* is called if there certainly is none."""
     from threading import Thread  # some browsers come back only when they are closed
 
-    Thread(target=lambda: _open(url, environ) or failed(), daemon=True).start()
+    Thread(target=_try, args=(url, environ, failed), daemon=True).start()
+
+
+def _try(url: str, environ: Mapping[str, str], failed: Callable[[], None]) -> None:
+    if not _open(url, environ):
+        failed()
 
 
 def _open(url: str, environ: Mapping[str, str]) -> bool:
