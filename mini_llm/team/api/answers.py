@@ -11,7 +11,15 @@ from urllib.parse import parse_qsl
 import orjson
 
 from mini_llm import dialects
-from mini_llm.errors import MiniLLMError, OverloadedError, QuotaError, UpstreamError
+from mini_llm.errors import (
+    ConfigError,
+    CredentialError,
+    MiniLLMError,
+    OverloadedError,
+    QuotaError,
+    UnknownModelError,
+    UpstreamError,
+)
 from mini_llm.gateway.calls import Exchange
 from mini_llm.gateway.request import Request
 from mini_llm.gateway.responder import Fields, Responder
@@ -126,6 +134,7 @@ def tell_in(dialect: str) -> Tell:
     encode = dialects.get(dialect).encode_error
 
     def tell(error: MiniLLMError, exchange: Exchange) -> tuple[int, Fields, bytes]:
+        error = for_members(error)
         body = encode(error, request_id=exchange.id)
         if kind := _type(error):
             body["error"]["type"] = kind
@@ -134,6 +143,15 @@ def tell_in(dialect: str) -> Tell:
         return status_of(error), [JSON, ("x-passy-request-id", exchange.id)], orjson.dumps(body)
 
     return tell
+
+
+def for_members(error: MiniLLMError) -> MiniLLMError:
+    """Return *error* as a member is told it: what the server's operator has to mend is not theirs to mend."""
+    if isinstance(error, CredentialError | ConfigError):
+        return UpstreamError("the team has no provider that could answer this", hint="tell your team's admin")
+    if isinstance(error, UnknownModelError):
+        return UnknownModelError(error.message, hint="`mini-llm models` lists what your team has")
+    return error
 
 
 def status_of(error: MiniLLMError) -> int:
