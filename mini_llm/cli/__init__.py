@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 import typer
 
 from mini_llm.cli import frame, output
-from mini_llm.cli.flags import Flags
+from mini_llm.cli.flags import Flags, flags
 from mini_llm.cli.report import report
+from mini_llm.errors import MiniLLMError
 
 COMMANDS = {
     "chat": "Ask a model; the answer streams to stdout",
@@ -47,6 +48,25 @@ mini-llm: one command for every model, with your own keys
 `mini-llm --help` lists all commands; `mini-llm status` shows what works
 """
 
+FIRST = """\
+mini-llm: one command for every model
+
+Three ways to a first answer:
+
+  mini-llm login                    one sign-in for every model, paid by use
+  export OPENAI_API_KEY=sk-...      your own key: OpenAI, Anthropic, Gemini,
+                                    others: `mini-llm providers list --all`
+  ollama run llama3.2               a model on this machine, which costs nothing:
+                                    mini-llm chat -m ollama/llama3.2 "Hello"
+
+Then ask:
+
+  mini-llm chat "Why is the sky blue?"
+
+Keys that are on this machine already: `mini-llm config import --dry-run`
+All commands: `mini-llm --help`
+"""
+
 EXIT_CODES = """\
 Exit codes:
   0 done · 1 failed · 2 misused · 4 not signed in, or no key · 5 provider or network
@@ -78,20 +98,32 @@ def root(
         output.line(f"mini-llm {__version__}")
         raise typer.Exit
     if ctx.invoked_subcommand is None:
-        output.data(WELCOME)
+        output.data(FIRST if _is_first(flags(ctx)) else WELCOME)
+
+
+def _is_first(known: Flags) -> bool:
+    """Tell whether nothing is set up that could answer."""
+    from mini_llm.providers import Registry
+
+    try:
+        loaded = known.load()
+        registry = Registry(loaded.config, environ=known.environ, folder=loaded.paths.home / "providers")
+        return not (registry.configured() or registry.wallet())
+    except MiniLLMError:  # something is, and `mini-llm doctor` tells what is wrong with it
+        return False
 
 
 def main(args: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
     """Run one command line and return its exit code."""
     output.prepare()
-    flags = Flags(os.environ if environ is None else environ)
+    known = Flags(os.environ if environ is None else environ)
     try:
         group = command()
-        with group.make_context("mini-llm", list(args), obj=flags) as ctx:
+        with group.make_context("mini-llm", list(args), obj=known) as ctx:
             group.invoke(ctx)
-        flags.farewell()
+        known.farewell()
     except BrokenPipeError:
         raise
     except BaseException as error:
-        return report(error, flags)
+        return report(error, known)
     return 0

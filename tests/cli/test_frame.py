@@ -18,7 +18,7 @@ from tests.upstream import Provider, Say, Status
 
 
 def test_alone_it_shows_three_examples(home: Path) -> None:
-    result = run(home)
+    result = run(home, environ={"OPENAI_API_KEY": "sk-0123456789abcdef"})
     assert result.code == 0
     assert result.out.count("mini-llm chat") == 2
     assert "mini-llm providers add" in result.out
