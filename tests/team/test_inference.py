@@ -172,7 +172,7 @@ def test_a_provider_that_asks_to_slow_down_is_told_with_its_wait(tmp_path: Path)
 
 def test_what_the_operator_has_to_mend_is_not_told_to_members(tmp_path: Path) -> None:
     with Provider() as lab, serving(tmp_path, {"lab": lab}, {"providers": {}}) as server:
-        for model, status in {"m": 404, "openai/gpt-5.5": 502, "nobody/m": 404}.items():
+        for model, status in {"m": 404, "openai/gpt-5.5": 502, "nobody/m": 502}.items():
             answer = server.chat(model=model)
             assert (answer.status_code, model) == (status, model)
             assert not [word for word in ("API_KEY", "providers add", "mini-llm login") if word in answer.text]
