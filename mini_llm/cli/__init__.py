@@ -56,7 +56,7 @@ Three ways to a first answer:
   mini-llm login                    one sign-in for every model, paid by use
   export OPENAI_API_KEY=sk-...      your own key: OpenAI, Anthropic, Gemini,
                                     others: `mini-llm providers list --all`
-  ollama run llama3.2               a model on this machine, which costs nothing:
+  ollama run llama3.2               a model on this machine, for nothing:
                                     mini-llm chat -m ollama/llama3.2 "Hello"
 
 Then ask:
