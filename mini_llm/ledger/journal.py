@@ -57,7 +57,9 @@ class Journal:
 
     def note(self, entry: Entry) -> None:
         """Keep *entry*, in the place of what was noted of its attempt before. Raises OSError where no room is left."""
-        text = _fitted(entry)
+        text = written(entry, raw=True)
+        if len(text) > ROOM:
+            text = _fitted(entry)
         try:
             at = self._free.pop()
         except IndexError:
@@ -71,7 +73,8 @@ class Journal:
         before = self._held.get(key)
         self._held[key] = at
         if before is not None:
-            self._empty(before)
+            memory[before : before + RECORD.size] = EMPTY
+            self._free.append(before)
 
     def strike(self, entries: Iterable[Entry]) -> None:
         """Forget *entries*: they are written."""
@@ -138,14 +141,14 @@ def _entries(data: bytes) -> list[Entry]:
 
 def _fitted(entry: Entry) -> bytes:
     """Return *entry* as text that fits a place: without what the provider sent, or with shorter words, if it must."""
-    text = written(entry, raw=True)
-    if len(text) > ROOM:
-        text = written(entry)
+    text = written(entry)
     most = 512
     while len(text) > ROOM and most > 1:
         short = cleaned(entry)
         text = written(Entry._make(value[:most] if isinstance(value, str) else value for value in short))
         most //= 2
+    if len(text) > ROOM:
+        raise OSError("an entry that fits no place")
     return text
 
 

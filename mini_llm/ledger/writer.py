@@ -32,6 +32,7 @@ MOST_WAITING = 10_000
 LINGER_SECONDS = 0.005  # a row waits so long for company,
 LONGEST_LINGER_SECONDS = 0.25  # or so long, where that brings
 COMPANY = 4  # rows
+CROWD = 200  # more bring nothing, and what waits is in the way of the rest
 RETRY_SECONDS = 0.5
 DAMAGED_SECONDS = 10.0  # between two tries to write in a file that is read through first
 ROUND_SECONDS = 5.0  # between two looks at what was set aside, while anything is
@@ -122,8 +123,10 @@ class Writer:
         journal = self._journal
         if journal is None and (self._open_journal is None or (journal := self._new_journal()) is None):
             return
-        with suppress(OSError):
+        try:  # noqa: SIM105 -- twice an attempt: `suppress` takes as long as the rest
             journal.note(entry)
+        except (OSError, ValueError):  # no room is left, or it is closed this very moment
+            pass
 
     def hand(self, item: Item) -> None:
         """Give *item* to the thread. What somebody waits for is written at once."""
@@ -212,7 +215,9 @@ class Writer:
         now = self._now()
         rate = self._written / max(now - self._since, 1e-6)
         self._written, self._since = 0, now
-        return LONGEST_LINGER_SECONDS if rate * LONGEST_LINGER_SECONDS >= COMPANY else LINGER_SECONDS
+        if rate * LONGEST_LINGER_SECONDS < COMPANY:
+            return LINGER_SECONDS
+        return max(LINGER_SECONDS, min(LONGEST_LINGER_SECONDS, CROWD / rate))
 
     def _rest(self, seconds: float | None) -> None:
         if not self._ending:
