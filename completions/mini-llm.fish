@@ -44,7 +44,7 @@ complete -c mini-llm -n "__mini_llm_at ''" -a status -d 'Show on one screen what
 complete -c mini-llm -n "__mini_llm_at ''" -a doctor -d 'Test each link: config, keys, providers, clock, gateway, tools'
 complete -c mini-llm -n "__mini_llm_at ''" -a usage -d 'Show tokens and cost, by day, model, tool or whatever else'
 complete -c mini-llm -n "__mini_llm_at ''" -a budget -d 'Show and set the most that may be spent'
-complete -c mini-llm -n "__mini_llm_at ''" -a history -d 'Show, search and delete the conversations kept here, if that is on'
+complete -c mini-llm -n "__mini_llm_at ''" -a history -d 'Show, search and delete the conversations that are kept'
 complete -c mini-llm -n "__mini_llm_at ''" -a team -d 'Run a team server: members, keys, budgets, credits'
 complete -c mini-llm -n "__mini_llm_at ''" -a config -d 'Read and change settings'
 complete -c mini-llm -n "__mini_llm_at ''" -a completions -d 'Print or install the completions of your shell'

@@ -32,7 +32,7 @@ COMMANDS = {
     "doctor": "Test each link: config, keys, providers, clock, gateway, tools",
     "usage": "Show tokens and cost, by day, model, tool or whatever else",
     "budget": "Show and set the most that may be spent",
-    "history": "Show, search and delete the conversations kept here, if that is on",
+    "history": "Show, search and delete the conversations that are kept",
     "team": "Run a team server: members, keys, budgets, credits",
     "config": "Read and change settings",
     "completions": "Print or install the completions of your shell",
@@ -69,8 +69,9 @@ All commands: `mini-llm --help`
 
 EXIT_CODES = """\
 Exit codes:
-  0 done · 1 failed · 2 misused · 4 not signed in, or no key · 5 provider or network
-  6 budget or credits exhausted · 7 unknown model or provider · 8 gateway not running
+  0 done · 1 failed · 2 misused · 4 not signed in, or no key
+  5 provider or network · 6 budget or credits exhausted
+  7 unknown model or provider · 8 gateway not running
   69 the gateway's port is in use · 78 it can't be started so · 130 interrupted"""
 
 
