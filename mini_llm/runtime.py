@@ -31,6 +31,7 @@ from mini_llm.upstream import Upstream
 
 if TYPE_CHECKING:
     from mini_llm.history import History
+    from mini_llm.plugins.rows import Hooks
 
 LEDGER_FILE = "ledger.db"
 HEALTH_FILE = "health.json"
@@ -192,7 +193,18 @@ class Runtime:
             budgets=self.payer or budgets,
             charge=self.payer.charge if self.payer else None,
             low=None if self.payer or budgets is None else budgets.low,
+            tell=self.hooks.tell if self.hooks is not None else None,
         )
+
+    @cached_property
+    def hooks(self) -> Hooks | None:
+        """What plugins want to do with rows; None, and nothing of it is loaded, where there are no plugins."""
+        names = self.loaded.config.plugins
+        if not names:
+            return None
+        from mini_llm.plugins.rows import Hooks
+
+        return Hooks(names)
 
     def decide(self, name: str = "", needs: Needs | None = None) -> Decision:
         """Return which targets a request for *name* would be sent to, in order. Nothing is sent."""
@@ -206,6 +218,8 @@ class Runtime:
         shared = set(SHARED)
         if _priced(loaded.config) == _priced(self.loaded.config):
             shared.add("catalogue")
+        if loaded.config.plugins == self.loaded.config.plugins:
+            shared.add("hooks")
         for name in shared:
             new.__dict__[name] = getattr(self, name)
         return new
@@ -249,6 +263,8 @@ class Runtime:
             history.close()
         if "ledger" in self.__dict__:
             self.ledger.close()
+        if hooks := self.__dict__.get("hooks"):
+            hooks.close()
 
 
 def _priced(config: Config) -> tuple[object, ...]:

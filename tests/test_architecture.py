@@ -19,7 +19,7 @@ PACKAGE = ROOT / "mini_llm"
 # A room imports from the lines above it, and on its own line from what stands left of an arrow.
 HOUSE = """
 _version errors types -> sse peek attachments shape
-config -> credentials providers dialects catalogue
+config -> plugins -> credentials providers dialects catalogue
 health pricing memory meter -> ledger routing -> history
 transport -> signing -> upstream wallet
 translation -> recovery -> dispatch -> runtime

@@ -76,6 +76,15 @@ class Door(Group):
         """Return the names, in the table's order."""
         return list(self.table)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command, also one that a plugin adds; or say which name comes near."""
+        if args[0] not in self.table:
+            from mini_llm.cli import added  # a word that is none of ours
+
+            if found := added.command(ctx, args[0]):
+                return args[0], found, args[1:]
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import one command."""
         module = import_module(f"mini_llm.cli.{cmd_name}")

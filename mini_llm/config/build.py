@@ -43,6 +43,7 @@ def config(values: Mapping[str, Any]) -> Config:
         gateway=_gateway(values.get("gateway", {})),
         **_history(values.get("history", False)),
         prices={name: _price(told) for name, told in values.get("prices", {}).items()},
+        plugins=tuple(dict.fromkeys(values.get("plugins", ()))),
     )
 
 

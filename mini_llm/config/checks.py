@@ -8,15 +8,17 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from mini_llm.config import address
-from mini_llm.config.fields import TREE, Branch, Key
+from mini_llm.config.fields import OF_PLUGIN, TREE, Branch, Key, find
 from mini_llm.config.jsonc import Path
 from mini_llm.config.keys import join
+from mini_llm.config.tree import leaves
 
 _MONEY = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?")
 _CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f\ud800-\udfff]")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PROVIDER = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_PLUGINS = re.compile(OF_PLUGIN)
 _PLACEHOLDER = re.compile(r"\$?\{[A-Za-z_][A-Za-z0-9_]*\}")
 
 
@@ -86,6 +88,18 @@ def loops(aliases: object) -> list[Problem]:
             elif after not in done:
                 name = after
     return problems
+
+
+def strangers(values: Mapping[str, Any]) -> list[Problem]:
+    """Find choices of plugins that are not named in `plugins`."""
+    given_names = values.get("plugins")
+    named = given_names if isinstance(given_names, list) else ()
+    found = []
+    for path, given in leaves(values):
+        plugin = given.partition(":")[0] if isinstance(given, str) and ":" in given else ""
+        if plugin and plugin not in named and (key := find(path)) and key.plugins:
+            found.append(Problem(path, f'{join(path)} is {given}, and "plugins" does not name {_short(plugin)}'))
+    return found
 
 
 def targets_of(given: object) -> tuple[str, ...]:
@@ -184,7 +198,7 @@ def _targets(_: Key, given: object) -> str:
 
 
 def _choice(key: Key, given: object) -> str:
-    if given in key.choices and isinstance(given, str):
+    if isinstance(given, str) and (given in key.choices or (key.plugins and _PLUGINS.fullmatch(given))):
         return ""
     hint = suggestion(given, key.choices) if isinstance(given, str) else ""
     return f"must be {', '.join(key.choices[:-1])} or {key.choices[-1]}, not {_told(given)}{hint}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path as File
 from typing import Any
 
@@ -83,7 +83,7 @@ def replace_text(paths: Paths, text: str, *, before: str | None = None) -> None:
     """
     layer = parse(text.encode("utf-8", "surrogatepass"), paths.config)
     reviewed = checks.review(layer.values)
-    told = [layer.tell(problem) for problem in (*reviewed.problems, *checks.loops(layer.values.get("aliases")))]
+    told = [layer.tell(problem) for problem in (*reviewed.problems, *_later(layer.values))]
     if told:
         raise ConfigError(told[0], problems=told)
     with files.locked(paths.config) as target:
@@ -115,5 +115,11 @@ def _problems(data: bytes, file: File) -> Counter[str]:
     if len(data) > files.LIMIT:
         raise ConfigError(f"{file} would be too large: more than {files.LIMIT // 1024} KiB")
     values = parse(data, file).values
-    found = (*checks.review(values).problems, *checks.loops(values.get("aliases")))
+    found = (*checks.review(values).problems, *_later(values))
     return Counter(f"{join(problem.path)}: {problem.what}" for problem in found)
+
+
+def _later(values: Mapping[str, Any]) -> Iterator[checks.Problem]:
+    """Yield what is wrong with values that are right each by itself."""
+    yield from checks.loops(values.get("aliases"))
+    yield from checks.strangers(values)

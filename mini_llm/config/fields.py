@@ -34,6 +34,7 @@ DIALECTS = (
     *("openai_chat", "openai_responses", "anthropic_messages"),
     *("bedrock", "bedrock_converse", "cohere", "mistral", "ollama"),
 )
+OF_PLUGIN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}:[A-Za-z0-9][A-Za-z0-9._-]{0,63}"  # PLUGIN:NAME
 AUTHS = ("bearer", "x-api-key", "x-goog-api-key", "api-key", "none", "aws_sigv4", "google_adc")
 
 
@@ -47,6 +48,7 @@ class Key(NamedTuple):
     choices: tuple[str, ...] = ()
     least: float = 0
     most: float = 0
+    plugins: bool = False  # a plugin may have more choices: PLUGIN:NAME
 
 
 def _provider(prefix: str) -> tuple[Key, ...]:
@@ -55,7 +57,7 @@ def _provider(prefix: str) -> tuple[Key, ...]:
         Key(f"{prefix}.apiKeys", "secrets", "Several keys, used in turn; one that is refused or used up rests"),
         Key(f"{prefix}.apiKeys.*", "secret", "One of the keys"),
         Key(f"{prefix}.baseUrl", "address", "Where its API lives, version included"),
-        Key(f"{prefix}.dialect", "choice", "The API it speaks", choices=DIALECTS),
+        Key(f"{prefix}.dialect", "choice", "The API it speaks", choices=DIALECTS, plugins=True),
         Key(f"{prefix}.models", "texts", "Model names to offer beside those of the catalogue"),
         Key(f"{prefix}.headers", "object", "Headers to send with every request"),
         Key(f"{prefix}.headers.*", "header", "One header; ${VARIABLE} is filled in"),
@@ -91,7 +93,14 @@ def _timeouts(prefix: str, *, defaults: bool) -> tuple[Key, ...]:
 
 def _routing(prefix: str, *, defaults: bool) -> tuple[Key, ...]:
     return (
-        Key(f"{prefix}.strategy", "choice", "How targets are ordered", "priority" if defaults else None, STRATEGIES),
+        Key(
+            f"{prefix}.strategy",
+            "choice",
+            "How targets are ordered",
+            "priority" if defaults else None,
+            STRATEGIES,
+            plugins=True,
+        ),
         Key(
             f"{prefix}.recovery",
             "choice",
@@ -167,6 +176,7 @@ KEYS: tuple[Key, ...] = (
     Key("history.enabled", "boolean", "Keep them"),
     Key("history.days", "integer", "For how many days (90); 0 for ever", least=0, most=36_500),
     Key("history.megabytes", "integer", "How much room they may have (500); the oldest go", least=1, most=1 << 20),
+    Key("plugins", "texts", "Installed packages that add to this program; only your own file may name them"),
     Key("prices", "object", "Prices that replace the catalogue's"),
     Key("prices.*", "object", "US dollars a million tokens, for one provider/model"),
     *(Key(f"prices.*.{name}", "money", about.capitalize()) for name, about in _PRICES.items()),

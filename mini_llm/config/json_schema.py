@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mini_llm.config.fields import TREE, Branch, Key
+from mini_llm.config.fields import OF_PLUGIN, TREE, Branch, Key
 
 _TARGET = {"type": "string", "pattern": r"^\S+$"}
 _TARGETS = {"type": "array", "items": _TARGET, "minItems": 1}
@@ -50,6 +50,11 @@ def _list(branch: Branch) -> dict[str, Any]:
     return {"type": "array", "items": {**_branch(branch.below["*"]), "required": ["id"]}}
 
 
+def _choice(key: Key) -> dict[str, Any]:
+    own = {"enum": list(key.choices)}
+    return {"anyOf": [own, {"type": "string", "pattern": f"^{OF_PLUGIN}$"}]} if key.plugins else own
+
+
 def _number(key: Key) -> dict[str, Any]:
     kind = "integer" if key.kind == "integer" else "number"
     return {"type": kind, "minimum": key.least, "maximum": key.most}
@@ -67,7 +72,7 @@ _KINDS: Mapping[str, Callable[[Branch], dict[str, Any]]] = {
     "secret": lambda _: {"type": "string"},
     "secrets": lambda branch: {"type": "array", "items": _branch(branch.below["*"])},
     "address": lambda _: {"type": "string", "pattern": r"^(https?|http\+unix)://|^\$?\{"},
-    "choice": lambda branch: {"enum": list(branch.key.choices)},
+    "choice": lambda branch: _choice(branch.key),
     "boolean": lambda _: {"type": "boolean"},
     "integer": lambda branch: _number(branch.key),
     "seconds": lambda branch: _number(branch.key),

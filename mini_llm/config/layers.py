@@ -105,7 +105,8 @@ def load(
             merge(merged, layer.values)
     loaded = Loaded(_EMPTY, paths, (), merged, tuple(layers), found)
     if not problems:
-        problems.extend(f"{loaded.source(at.path)}: {at.what}" for at in checks.loops(merged.get("aliases")))
+        later = (*checks.loops(merged.get("aliases")), *checks.strangers(merged))
+        problems.extend(f"{loaded.source(at.path)}: {at.what}" for at in later)
         _fill(merged, environ, loaded, problems, notices)
     if problems:
         raise _error(problems)
@@ -146,7 +147,7 @@ def _project(found: File, paths: Paths, usual: Mapping[str, Any], problems: list
         return Layer(str(found), {})
     layer = _file(found, problems, data=data)
     if trusted:
-        problems.extend(map(layer.tell, project.commands_in(layer.values)))
+        problems.extend(map(layer.tell, (*project.commands_in(layer.values), *project.plugins_in(layer.values))))
         return layer
     values, ignored = project.harmless(layer.values)
     if "budgets" in values:

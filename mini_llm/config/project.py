@@ -84,6 +84,12 @@ def commands_in(values: Any, path: tuple[str | int, ...] = ()) -> list[Problem]:
     return []
 
 
+def plugins_in(values: Mapping[str, Any]) -> list[Problem]:
+    """Find `plugins`: they run with all of the user's rights, so that a project file may not name them either."""
+    what = "plugins can't be named in a project file, trusted or not: name them in your own config"
+    return [Problem(("plugins",), what, key=True)] if "plugins" in values else []
+
+
 def is_trusted(file: File, data: bytes, paths: Paths) -> bool:
     """Say whether this very content was trusted at this very place."""
     return _known(paths).get(_place(file)) == _digest(data)

@@ -70,7 +70,7 @@ def _row(key: Key) -> str:
 def _value(key: Key) -> str:
     """Say what a value looks like."""
     if key.choices:
-        return ", ".join(f"`{choice}`" for choice in key.choices)
+        return ", ".join(f"`{choice}`" for choice in (*key.choices, *(("PLUGIN:NAME",) if key.plugins else ())))
     word = WORDS.get(key.kind, key.kind)
     if key.most and key.kind in ("integer", "seconds"):
         return f"{word}, {key.least:g} to {key.most:,.0f}"

@@ -126,3 +126,4 @@ class Config:
     history_days: int = 90
     history_megabytes: int = 500
     prices: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    plugins: tuple[str, ...] = ()

@@ -178,8 +178,8 @@ def get(name: str) -> Dialect:
 
 
 def of_target(name: str) -> TargetDialect:
-    """Return the dialect called *name* that targets speak: any there is."""
-    return cast(TargetDialect, _loaded(name, (*NAMES, *TARGET_NAMES)))
+    """Return the dialect called *name* that targets speak: any there is, PLUGIN:NAME too."""
+    return _added(name) if ":" in name else cast(TargetDialect, _loaded(name, (*NAMES, *TARGET_NAMES)))
 
 
 def embeddings(name: str) -> Embeddings | None:
@@ -199,6 +199,14 @@ def _loaded(name: str, names: tuple[str, ...]) -> object:
     if module not in names:
         raise ConfigError(f"no dialect called {name!r}", hint=f"use one of: {', '.join(names)}")
     return import_module(f"{__name__}.{module}")
+
+
+@lru_cache(maxsize=64)
+def _added(name: str) -> TargetDialect:
+    """Return a plugin's dialect. That the user named the plugin was seen to when its provider was looked up."""
+    from mini_llm.dialects.added import Added  # most people have no plugin
+
+    return Added(name)
 
 
 def without(request: ChatRequest, drop: Collection[str], *, dialect: str = "") -> tuple[ChatRequest, tuple[str, ...]]:

@@ -39,9 +39,11 @@ class Dispatch:
         budgets: Purse | None = None,
         charge: Callable[[Entry], None] | None = None,
         low: Callable[[str, str], Awaitable[str]] | None = None,
+        tell: Callable[[Entry], None] | None = None,
     ) -> None:
         self._parts = Parts(
-            router, registry, catalogue, upstream, health, ledger, now, clock, sleep, draw, budgets, charge, low
+            *(router, registry, catalogue, upstream, health, ledger, now, clock, sleep, draw),
+            *(budgets, charge, low, tell),
         )
 
     def answer(self, call: Call[Content]) -> Answering[Content]:

@@ -42,7 +42,7 @@ class Parts:
     """The rooms it knows, its clocks, and how many calls and retries there are just now.
 
     `charge` hears of every attempt that has ended, where somebody else than the gateway's user pays. `low` tells which
-    budget of a tool and a caller is low.
+    budget of a tool and a caller is low, `tell` hands rows to plugins.
     """
 
     router: Router
@@ -58,6 +58,7 @@ class Parts:
     budgets: Purse | None = None
     charge: Callable[[Entry], None] | None = None
     low: Callable[[str, str], Awaitable[str]] | None = None
+    tell: Callable[[Entry], None] | None = None
     active: int = 0
     retrying: int = 0
 
@@ -67,6 +68,8 @@ class Parts:
             self.charge(entry)
             entry = entry._replace(reservation="")  # which is in the books of who pays, not in the ledger
         self.ledger.append(entry)
+        if self.tell is not None:
+            self.tell(entry)
 
     def price_id(self, target: Target, usage: Usage | None) -> str:
         """Return the name of the price that *target* asks for *usage*: by it the cost can be worked out again."""

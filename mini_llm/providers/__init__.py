@@ -1,6 +1,7 @@
 """Who can answer: one TOML file a provider, under what the user's config says of it.
 
-A new provider is one file here, or in the user's own `providers/` folder, which wins over a shipped one.
+A new provider is one file here, or in the user's own `providers/` folder, which wins over a shipped one, or in a
+plugin, which can add some and replace none.
 """
 
 from __future__ import annotations
@@ -85,9 +86,11 @@ class Registry:
         self._wallet = config.wallet
         self._environ = environ
         self._folder = folder
+        self._plugins = config.plugins
         self._known: dict[str, Provider] = {}
         self._configured: tuple[Provider, ...] | None = None
         self._notices: list[str] = []
+        self._broken: list[MiniLLMError] = []  # plugins, which may have had what is not found
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -166,7 +169,28 @@ class Registry:
             self._notices.append(f"{self._folder} can't be read: {error.strerror or error}")
             private = []
         mine = {path.stem: path for path in private if path.suffix == ".toml" and re.fullmatch(NAME, path.stem)}
-        return {**found, **mine}
+        return {**self._with_plugins(found), **mine}
+
+    def _with_plugins(self, found: dict[str, Path]) -> dict[str, Path]:
+        """Add the files of plugins; one that can't be used leaves a notice."""
+        if not self._plugins:
+            return found
+        from mini_llm import plugins  # most people have none
+
+        for plugin in self._plugins:
+            try:
+                files = plugins.provider_files(plugin)
+            except plugins.PluginError as error:
+                self._notices.append(error.message)
+                self._broken.append(error)
+                continue
+            for name, path in files.items():
+                if name in found or not re.fullmatch(NAME, name):
+                    what = "is there already" if name in found else "is no name for a provider"
+                    self._notices.append(f"plugin {plugin}: provider {name} {what}; left out")
+                else:
+                    found[name] = path
+        return found
 
     def _variable(self, provider: Provider) -> str:
         """Return the first of its key variables that is set."""
@@ -195,7 +219,7 @@ class Registry:
             raise UnknownModelError(f"provider {name} is switched off", hint=f"run `{turn_on}`")
         path = self._files.get(name)
         if path is None and (settings is None or not settings.base_url):
-            raise self._unknown(name)
+            raise self._broken[0] if self._broken else self._unknown(name)
         table: dict[str, Any] = read(path) if path else {"auth": "none"}
         if settings is not None:
             table = _merged(table, settings)
@@ -209,6 +233,10 @@ class Registry:
             raise ConfigError(f"the address of {name}, {base_url!r}, {problem}")
         if path is None and not table.keys() & {"api_key", "api_keys"}:
             table["local"] = urlsplit(base_url).hostname in LOOPBACK
+        if ":" in table.get("dialect", ""):
+            from mini_llm import plugins  # a plugin's: to import it may fail, and then this provider can't be used
+
+            plugins.part("dialects", table["dialect"], self._plugins)
         table["continues"] = Continues.of(table.get("continues", EMPTY))
         lists = {key: tuple(value) for key, value in table.items() if isinstance(value, list)}
         return Provider(name=name, base_url=base_url.rstrip("/"), **{**table, **lists})

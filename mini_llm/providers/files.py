@@ -33,6 +33,7 @@ DIALECTS: Mapping[str, str] = {
     "mistral": "mistral",
     "ollama": "ollama",
 }
+OF_PLUGIN = r"[\w.-]+:[\w.-]+"
 LIMIT = 64 * 1024
 TEXT, FLAG, TEXTS, PAIRS, TABLE = "a string", "true or false", "a list of strings", "a table of strings", "a table"
 KEYS: Mapping[str, str] = {
@@ -126,7 +127,7 @@ def _problem(key: str, value: object) -> str:
         return f"`{key}` must be {wanted}"
     if key == "auth" and value not in (ways := (*AUTH, *SIGNED)):
         return f"`auth` can't be {value!r}{_meant(str(value), ways)}; known: {', '.join(ways)}"
-    if key == "dialect" and value not in DIALECTS.values():
+    if key == "dialect" and value not in DIALECTS.values() and not re.fullmatch(OF_PLUGIN, str(value)):
         names = tuple(DIALECTS.values())
         return f"`dialect` can't be {value!r}{_meant(str(value), names)}; known: {', '.join(names)}"
     if key == "base_url":

@@ -143,7 +143,7 @@ class Router:
                 raise BudgetError(f"{dear[0][0]} is not asked: it costs {dear[0][1]}")
             skipped += dear
         fit, others = self._apart(self._ordered(choices, plan, forecasts), needs)
-        if holder is not None and usual.strategy != "priority":
+        if holder is not None and usual.strategy != "priority" and ":" not in usual.strategy:
             fit = strategies.stay(fit, holder, forecasts, by_price=usual.strategy == "cost")
         return usual._replace(choices=(*fit, *others), skipped=skipped, told="")
 
@@ -280,7 +280,17 @@ class Router:
             return strategies.by_cost(own, forecasts) + waiting
         if strategy == "latency":
             return strategies.by_latency(own, self._latency, self._draw) + waiting
+        if ":" in strategy:
+            return self._by_plugin(own, strategy, forecasts) + waiting
         return strategies.balanced(own, self._draw) + waiting
+
+    def _by_plugin(self, choices: list[Choice], strategy: str, forecasts: strategies.Forecasts) -> list[Choice]:
+        """Let the strategy PLUGIN:NAME order. Raises PluginError where there is none."""
+        from mini_llm import plugins  # most people have none
+        from mini_llm.routing import added
+
+        order = plugins.part("strategies", strategy, self._config.plugins)
+        return added.ordered(choices, order, forecasts, self._latency)
 
     def _latency(self, choice: Choice) -> float | None:
         """Return the least that was measured with any of the keys."""
