@@ -6,12 +6,13 @@ import os
 import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from mini_llm.errors import MiniLLMError
 
 # C0 and C1 but newline and tab: a model, or a provider's error, must not drive the terminal (title, clipboard, colours)
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+SHORT = 12  # characters of a cell that stand on one line
 DIM, CYAN, RESET = "\x1b[2m", "\x1b[36m", "\x1b[0m"
 
 
@@ -104,12 +105,17 @@ def table(
     columns, rows = _without_empty(columns, [*rows, total] if total else rows)
     bold = "bold" if color else ""
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=bold)
-    for position, column in enumerate(columns):
-        right = column in numbers
-        grid.add_column(column, overflow="fold", no_wrap=position == 0, justify="right" if right else "left")
+    console = Console(file=sys.stdout, no_color=not color, highlight=False)
+    widest = [max(len(row[position]) for row in [columns, *rows]) for position in range(len(columns))]
+    whole = [width <= SHORT or column in numbers for column, width in zip(columns, widest, strict=True)]
+    needed = sum(width if kept else SHORT for width, kept in zip(widest, whole, strict=True)) + 2 * len(columns)
+    for column, kept in zip(columns, whole, strict=True):
+        justify: Literal["left", "right"] = "right" if column in numbers else "left"
+        # what is short stands on one line, unless that would cut it off
+        grid.add_column(column, overflow="fold", no_wrap=kept and needed <= console.width, justify=justify)
     for row in rows:
         grid.add_row(*(Text(clean(cell)) for cell in row))
-    Console(file=sys.stdout, no_color=not color, highlight=False).print(grid)
+    console.print(grid)
 
 
 def _without_empty(

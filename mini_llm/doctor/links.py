@@ -52,7 +52,8 @@ def told(one: Heard) -> Finding:
     took = f"in {one.seconds * 1000:.0f} ms"
     if error is None:
         key = "key accepted" if one.provider.auth != "none" else "no key needed"
-        return Finding(name, "ok", f"{key}, {one.models:,} models, {took}")
+        models = f"{one.models:,} model{'' if one.models == 1 else 's'}"
+        return Finding(name, "ok", f"{key}, {models}, {took}")
     if isinstance(error, AuthError):
         return Finding(name, "problem", f"it refuses the key: {error.message}", f"mini-llm providers add {name} --key")
     if isinstance(error, CredentialError):
