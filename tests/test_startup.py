@@ -29,6 +29,7 @@ SLOW = {
     "jsonschema",
     "keyring",
     "mini_llm.history",  # off unless turned on
+    "mini_llm.plugins",  # none unless named
     "prompt_toolkit",
     "pydantic",
     "rich",
