@@ -1,4 +1,4 @@
-"""Invitations: a link that makes whoever holds it a member, once."""
+"""Invitations: a link that makes whoever holds it a member, once, and while who made it may still invite so."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ LASTS_SECONDS = 7 * 86400.0
 INVITES = """
 SELECT invite.id, invite.team, team.name, role, email, created_by, invite.created_at, expires_at
 FROM invite JOIN team ON team.id = invite.team WHERE ended_at IS NULL AND expires_at > ?
+  AND (created_by = 'operator' OR EXISTS (
+    SELECT 1 FROM member WHERE member.team = invite.team AND member.id = created_by AND removed_at IS NULL
+      AND (member.role = 'owner' OR (member.role = 'admin' AND invite.role != 'owner'))))
 """
 BY_DIGEST = f"{INVITES} AND digest = ?"
 OF_TEAM = f"{INVITES} AND invite.team = ? ORDER BY invite.created_at DESC, invite.id"
@@ -59,7 +62,7 @@ def invite(
 
 
 def look(db: Db, token: str, now: float) -> Invite | None:
-    """Return the invitation that *token* stands for, None if it is unknown, used, withdrawn or too old."""
+    """Return the invitation that *token* stands for, None if it is unknown, used or over."""
     digest = db.tokens.digest("invite", token)
     return None if digest is None else _invite(db.row(BY_DIGEST, (now, digest)))
 

@@ -223,3 +223,19 @@ def test_an_owner_changes_the_terms(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [ConflictError, ForbiddenError, InvalidError, MissingError])
 def test_every_refusal_says_what_and_has_a_status(error: type[MiniLLMError]) -> None:
     assert 400 <= error("why").status < 500
+
+
+@pytest.mark.parametrize(("before", "after", "role"), [("admin", "member", "admin"), ("owner", "admin", "owner")])
+def test_an_invitation_ends_when_who_made_it_may_make_it_no_more(
+    before: Role, after: Role, role: Role, tmp_path: Path
+) -> None:
+    with office(tmp_path) as ours:
+        maker = newcomer(ours.db, ours.team.id, before, "maker@acme.example")
+        _, token = invites.invite(ours.db, maker, role, None, NOON)
+        _, lesser = invites.invite(ours.db, maker, "member", None, NOON)
+        people.set_role(ours.db, ours.owner, maker.id, after)
+        account = accounts.create(ours.db, "eve@example.com", "", NOON, identity=("https://id.example", "eve"))
+        with pytest.raises(MissingError):
+            invites.accept(ours.db, token, account, NOON)
+        assert (invites.look(ours.db, lesser, NOON) is not None) == (after == "admin")
+        assert [one.role for one in invites.list_of(ours.db, ours.owner, NOON)] == ["member"] * (after == "admin")
