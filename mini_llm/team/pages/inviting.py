@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from mini_llm.team import accounts, invites, passwords
+from mini_llm.team import accounts, entered, invites, passwords
 from mini_llm.team.accounts import Account
-from mini_llm.team.errors import InvalidError, MissingError
+from mini_llm.team.errors import ForbiddenError, InvalidError, MissingError
 from mini_llm.team.limits import network_of
 from mini_llm.team.pages import arriving
 from mini_llm.team.pages.answers import Answer, go
@@ -59,8 +59,13 @@ async def _join(visit: Visit) -> Answer:
 async def _create(visit: Visit) -> Answer:
     """Make an account with a password, which joins."""
     typed, token = visit.form, visit.cookie(arriving.INVITE)
+    invite = await visit.read(lambda db: invites.look(db, token, visit.now))
+    if invite is None:  # before anything is worked out, or told of who has an account
+        raise _gone()
     name = typed.text("name", needed="your team wants to know who you are")
     email = typed.email("email", needed="you sign in with it")
+    if email and invite.email not in (None, entered.folded(email)):
+        raise ForbiddenError(f"this invitation is for {invite.email}")
     password = typed.secret("password")
     hashed = ""
     try:

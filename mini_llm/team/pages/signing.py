@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from mini_llm.team import accounts, entered, sessions
 from mini_llm.team.accounts import Account
@@ -56,9 +57,12 @@ async def signed_out(visit: Visit) -> Answer:
 
 async def sent_to_company(visit: Visit) -> Answer:
     """Send the browser to the company's sign-in."""
+    place = next_place(visit.query.get("next", ""))
+    if visit.request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return go(f"/signin?next={quote(place)}")  # who was sent here by another site says so themselves
     visit.site.limits.take("company_here", network_of(visit.address))
     company = _company(visit)
-    carried, place = await company.begin(_callback(visit), next_place(visit.query.get("next", "")))
+    carried, place = await company.begin(_callback(visit), place)
     return go(place).with_fields(visit.cookies.written(STATE, carried, seconds=int(PATIENCE_SECONDS)))
 
 
@@ -67,7 +71,7 @@ async def back_from_company(visit: Visit) -> Answer:
     visit.site.limits.take("company_here", network_of(visit.address))
     company = _company(visit)
     identity, place = await company.finish(visit.cookie(STATE), visit.query, _callback(visit))
-    token = visit.cookie(arriving.INVITE)
+    token = visit.cookie(arriving.INVITE) if next_place(place) == "/invite" else ""  # its page was looked at
     account, joined = await visit.write(lambda db: _known(db, identity, token, visit))
     if account is None:
         raise ForbiddenError(

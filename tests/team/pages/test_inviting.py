@@ -12,7 +12,7 @@ from mini_llm.team import accounts, invites, people
 from mini_llm.team.roles import Role
 from mini_llm.team.settings import OpenIdConnect, Settings
 from mini_llm.team.store import Db
-from tests.team.browsing import PASSWORD, Browser, House, house
+from tests.team.browsing import PASSWORD, START, Browser, House, house
 from tests.team.issuer import Issuer
 
 NEW = {"act": "create", "name": "Dora", "email": "dora@example.com", "password": PASSWORD}
@@ -92,6 +92,25 @@ def test_an_invitation_for_one_address_is_for_no_other(server: House) -> None:
     assert browser.submit("/invite", **{**NEW, "email": "eve@example.com"}).status_code == 403
     assert server.write(lambda db: accounts.by_email(db, "eve@example.com")) is None
     assert browser.submit("/invite", **NEW).status_code == 303
+
+
+def test_nobody_without_an_invitation_learns_who_has_an_account(server: House) -> None:
+    token, browser = invited(server), server.browser()
+    followed(browser, token)
+    csrf = browser.csrf("/invite")
+    server.write(lambda db: invites.withdraw(db, server.owner, invites.list_of(db, server.owner, START)[0].id, START))
+    answers = [
+        browser.post("/invite", {**NEW, "email": one, "csrf": csrf}) for one in ("ada@example.com", "x@y.example")
+    ]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].text == answers[1].text
+
+
+def test_who_holds_anothers_invitation_does_not_learn_who_has_an_account(server: House) -> None:
+    browser = server.browser()
+    followed(browser, invited(server, email="dora@example.com"))
+    answers = [browser.submit("/invite", **{**NEW, "email": one}) for one in ("ada@example.com", "x@y.example")]
+    assert [answer.status_code for answer in answers] == [403, 403]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +212,27 @@ def test_an_address_alone_takes_over_no_account(company: House, issuer: Issuer) 
     assert vouched(company.browser(), issuer).status_code == 403
     holder = company.browser()
     followed(holder, invited(company))
-    assert vouched(holder, issuer).status_code == 409
+    assert vouched(holder, issuer, "/invite").status_code == 409
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_site_makes_nobody_join_by_the_companys_sign_in(company: House, issuer: Issuer, site: str) -> None:
+    browser = company.browser()
+    issuer.says("dora", "dora@example.com")
+    followed(browser, invited(company))
+    led = browser.get("/signin/company?next=/invite", headers={"sec-fetch-site": site})
+    assert led.headers["location"] == "/signin?next=/invite"
+    assert role_of(company, "dora@example.com") == ""
+
+
+def test_an_invitation_in_the_browser_does_nothing_at_the_companys_sign_in_for_another_page(
+    company: House, issuer: Issuer
+) -> None:
+    browser = company.browser()
+    issuer.says("dora", "dora@example.com")
+    followed(browser, invited(company))
+    assert vouched(browser, issuer, "/keys").status_code == 403
+    assert role_of(company, "dora@example.com") == ""
 
 
 def test_an_answer_is_good_only_in_the_browser_that_asked(company: House, issuer: Issuer) -> None:
