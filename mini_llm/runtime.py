@@ -137,9 +137,12 @@ class Runtime:
 
     @cached_property
     def history(self) -> History | None:
-        """What keeps prompts and answers; None, and nothing of it is loaded, unless the user turned it on."""
+        """What keeps prompts and answers; None, and nothing of it is loaded, unless the user turned it on.
+
+        Who has others pay, as a team server does, keeps nothing: what members say is theirs.
+        """
         config = self.loaded.config
-        if not config.history:
+        if not config.history or self.payer is not None:
             return None
         from mini_llm import history
 

@@ -244,3 +244,12 @@ def test_a_charge_that_cannot_be_booked_holds_up_no_other(tmp_path: Path) -> Non
         server.loop.call_soon_threadsafe(settle)
         wait_for(lambda: booked.count(2) or None, "the last one")
         assert booked == [1, 0, 1, 0, 2]  # together, then each alone
+
+
+def test_what_members_say_is_kept_nowhere_whatever_the_config_says(tmp_path: Path) -> None:
+    with Provider(Say("Hello")) as lab, serving(tmp_path, {"lab": lab}, {"history": True}) as server:
+        assert server.chat().status_code == 200
+        server.charges()
+        assert server.world.runtime.loaded.config.history
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in files if path.name.startswith("history") or b"Hello" in path.read_bytes()]
