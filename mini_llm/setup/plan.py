@@ -18,7 +18,7 @@ class Undone(NamedTuple):
 
 
 def changed(text: str, change: Change) -> str:
-    """Return the text with the pieces of *change* set; those that are set already leave it as it is. Raises Fault."""
+    """Return the text with the pieces of *change* set; what is set already stays. Raises FormatError."""
     form = formats.named(change.format)
     for piece in change.pieces:
         if tree.get(form.parse(text), piece.path) != piece.value:
@@ -41,7 +41,7 @@ def made(before: str, change: Change) -> tuple[tuple[str, ...], ...]:
 
 
 def undone(text: str, written: Written) -> Undone:
-    """Return the text without what we wrote; what the user changed since is left. Raises Fault."""
+    """Return the text without what we wrote; what the user changed since is left. Raises FormatError."""
     form = formats.named(written.format)
     left: list[str] = []
     for piece in reversed(written.pieces):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mini_llm.config import files
 from mini_llm.errors import ConfigError
 from mini_llm.setup import plan, record
-from mini_llm.setup.formats import LIMIT, Fault
+from mini_llm.setup.formats import LIMIT, FormatError
 from mini_llm.setup.record import Record, Written
 from mini_llm.setup.tool import Change, RefusedError
 from mini_llm.setup.tree import ShapeError
@@ -56,7 +56,7 @@ def planned(change: Change, old: Written | None, folder: Path) -> tuple[Edit, Wr
         after = plan.changed(text, change).encode()
         origin = _text(base, change.file)
         pieces, made = plan.kept(origin, change), plan.made(origin, change)
-    except (Fault, ShapeError) as error:
+    except (FormatError, ShapeError) as error:
         raise _refused(change.file, error) from None
     edit = Edit(change.file, now, after)
     if edit.changes:
@@ -76,7 +76,7 @@ def taken_back(written: Written) -> Edit:
     else:
         try:
             text, left = plan.undone(_text(now, written.file), written)
-        except (Fault, ShapeError) as error:
+        except (FormatError, ShapeError) as error:
             raise _refused(written.file, error, kept=written.original) from None
         gone = not written.original and plan.empty(text)
         edit = Edit(written.file, now, None if gone else text.encode(), left)
@@ -129,13 +129,13 @@ def stands(written: Written) -> str:
         if now is None:
             return f"{written.file} is gone"
         changed = list(plan.drift(_text(now, written.file), written))
-    except (Fault, RefusedError, ConfigError) as error:
+    except (FormatError, RefusedError, ConfigError) as error:
         return f"{written.file}: {error.message}"
     return f"changed since in {written.file}: {', '.join(changed)}" if changed else ""
 
 
 def without_us(old: Written | None, now: bytes | None) -> bytes | None:
-    """Return what the file would be without what we wrote before. Raises Fault."""
+    """Return what the file would be without what we wrote before. Raises FormatError."""
     if now is None or old is None:
         return now
     if record.digest(now) == old.digest:
@@ -165,7 +165,7 @@ def _lines(data: bytes | None) -> list[str]:
     return [] if data is None else data.decode("utf-8", "replace").splitlines()
 
 
-def _refused(file: Path, error: Fault | ShapeError, *, kept: str = "") -> RefusedError:
+def _refused(file: Path, error: FormatError | ShapeError, *, kept: str = "") -> RefusedError:
     line = getattr(error, "line", 0)
     hint = "nothing was changed: correct it, then run this again"
     if kept:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mini_llm.setup import formats, tree
-from mini_llm.setup.formats import Fault
+from mini_llm.setup.formats import FormatError
 from mini_llm.setup.tree import ABSENT, ShapeError
 
 ITEM = {"name": "ours", "n": 1}
@@ -72,7 +72,7 @@ def test_a_value_is_put_where_it_belongs(form: str, path: tuple[str, ...], value
     ],
 )
 def test_what_is_no_such_format_is_told_with_its_line(form: str, text: str, line: int) -> None:
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(FormatError) as caught:
         formats.named(form).parse(text)
     assert caught.value.line == line
 
@@ -85,7 +85,7 @@ def test_what_leaves_no_room_is_told() -> None:
         ("yaml", "l: text\n", ("l", "[ours]")),
         ("yaml", "- a\n", ("key",)),
     ):
-        with pytest.raises((Fault, ShapeError)):
+        with pytest.raises((FormatError, ShapeError)):
             formats.put(formats.named(form), text, path, ITEM if tree.item(path[-1]) else 1)
 
 
@@ -103,7 +103,7 @@ def test_any_json_comes_back_as_it_was(values: Any, path: tuple[str, ...], value
     text = json.dumps(values, indent=indent, ensure_ascii=False)
     try:
         written = formats.put(form, text, path, value)
-    except (Fault, ShapeError):  # something that is no object stands on the way
+    except (FormatError, ShapeError):  # something that is no object stands on the way
         assert any(not isinstance(tree.get(values, path[:length]), dict | type(ABSENT)) for length in range(len(path)))
         return
     assert form.parse(written) == tree.put(values, path, value)
@@ -120,6 +120,6 @@ def test_any_toml_keeps_what_it_said(values: Any, path: tuple[str, ...], value: 
         if form.parse(text) != values:
             return
         written = formats.put(form, text, path, value)
-    except (Fault, ShapeError):  # refused is as good as right: nothing would be written
+    except (FormatError, ShapeError):  # refused is as good as right: nothing would be written
         return
     assert tree.bare(form.parse(written)) == tree.bare(tree.put(values, path, value))

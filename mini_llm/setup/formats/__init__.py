@@ -19,7 +19,7 @@ class Format(Protocol):
     """What a format can do. A text that is empty holds nothing yet; that is no fault."""
 
     def parse(self, text: str) -> Any:
-        """Return what the text says. Raises Fault."""
+        """Return what the text says. Raises FormatError."""
 
     def put(self, text: str, path: tree.Path, value: Any) -> str:
         """Return the text with one value set, and everything else as it was."""
@@ -28,7 +28,7 @@ class Format(Protocol):
         """Return the text without one value."""
 
 
-class Fault(MiniLLMError):
+class FormatError(MiniLLMError):
     """The text is not what its format allows, or can't be changed with certainty; `line` is where, 0 if nowhere."""
 
     code = "unreadable"
@@ -49,7 +49,7 @@ def said(name: str, file: Path) -> Any:
     """Return what a file says; {} where there is none, or none that can be read (which is told when it is changed)."""
     try:
         return named(name).parse((files.read(file, limit=LIMIT) or b"").decode("utf-8", "replace"))
-    except Fault:
+    except FormatError:
         return {}
 
 
@@ -68,8 +68,8 @@ def remove(form: Format, text: str, path: tree.Path) -> str:
 def _proved(form: Format, text: str, wanted: Any) -> str:
     try:
         found = form.parse(text)
-    except Fault:
+    except FormatError:
         found = tree.ABSENT
     if tree.bare(found) != tree.bare(wanted):
-        raise Fault("it is written in a way that can't be changed without doubt")
+        raise FormatError("it is written in a way that can't be changed without doubt")
     return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from json import JSONDecodeError, loads
 from typing import Any
 
-from mini_llm.setup.formats import Fault, jsonc
+from mini_llm.setup.formats import FormatError, jsonc
 from mini_llm.setup.formats.jsonc import BOM, put, remove
 
 __all__ = ["parse", "put", "remove"]
@@ -19,5 +19,5 @@ def parse(text: str) -> Any:
     except JSONDecodeError as error:
         if text.strip(BOM + " \t\r\n"):
             what = "the tool reads no comments and no trailing commas: it leaves the whole file aside"
-            raise Fault(what, line=error.lineno) from None
+            raise FormatError(what, line=error.lineno) from None
     return found

@@ -7,7 +7,7 @@ from typing import Any
 from mini_llm.config import edits, jsonc
 from mini_llm.errors import ConfigError
 from mini_llm.setup import tree
-from mini_llm.setup.formats import Fault
+from mini_llm.setup.formats import FormatError
 from mini_llm.setup.tree import Path
 
 BOM = "\ufeff"
@@ -21,7 +21,7 @@ def parse(text: str) -> Any:
         return jsonc.parse(text).plain()
     except jsonc.SyntaxProblem as problem:
         line, column = jsonc.position(jsonc.line_starts(text), problem.offset)
-        raise Fault(f"{problem.what} (column {column})", line=line) from None
+        raise FormatError(f"{problem.what} (column {column})", line=line) from None
 
 
 def put(text: str, path: Path, value: Any) -> str:
@@ -34,7 +34,7 @@ def put(text: str, path: Path, value: Any) -> str:
             return edits.append(text, _numbered(found, path[:-1]), value)
         return edits.put(text, _numbered(found, path), value)
     except ConfigError as error:
-        raise Fault(error.message) from None
+        raise FormatError(error.message) from None
 
 
 def remove(text: str, path: Path) -> str:

@@ -11,7 +11,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from mini_llm.setup import tree
-from mini_llm.setup.formats import Fault
+from mini_llm.setup.formats import FormatError
 from mini_llm.setup.tree import Path
 
 BOM = "\ufeff"
@@ -25,13 +25,13 @@ def parse(text: str) -> Any:
         return tomllib.loads(text.removeprefix(BOM))
     except tomllib.TOMLDecodeError as error:
         line = _LINE.search(str(error))
-        raise Fault(str(error).partition(" (at")[0], line=int(line[1]) if line else 0) from None
+        raise FormatError(str(error).partition(" (at")[0], line=int(line[1]) if line else 0) from None
 
 
 def put(text: str, path: Path, value: Any) -> str:
     """Set one value. A table that is new goes to the end, where it can't get between what belongs together."""
     if isinstance(value, dict) and tree.get(parse(text), path) is tree.ABSENT:
-        with suppress(Fault):
+        with suppress(FormatError):
             added = _appended(text, path, value)
             if parse(added) == tree.put(parse(text), path, value):
                 return added
@@ -61,7 +61,7 @@ def _changed(text: str, path: Path, change: Any) -> str:
     try:
         document = tomlkit.parse(body)
         if tomlkit.dumps(document) != body:
-            raise Fault("it is written in a way that can't be changed without doubt")
+            raise FormatError("it is written in a way that can't be changed without doubt")
         table: Any = document
         for step in path[:-1]:
             if step not in table:
@@ -70,6 +70,6 @@ def _changed(text: str, path: Path, change: Any) -> str:
         change(table)
         written = tomlkit.dumps(document)
     except (TOMLKitError, TypeError, AttributeError) as error:
-        raise Fault(f"it can't be changed: {error}") from error
+        raise FormatError(f"it can't be changed: {error}") from error
     windows = "\r\n" in body and not _BARE.search(body)
     return mark + (_BARE.sub("\r\n", written) if windows else written)

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from mini_llm.setup import tree
-from mini_llm.setup.formats import Fault
+from mini_llm.setup.formats import FormatError
 from mini_llm.setup.tree import Path
 
 BEGIN, END = "# >>> mini-llm", "# <<< mini-llm"
@@ -35,9 +35,9 @@ def parse(text: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or str(error).partition("\n")[0]
-        raise Fault(f"not YAML: {what}", line=mark.line + 1 if mark else 0) from None
+        raise FormatError(f"not YAML: {what}", line=mark.line + 1 if mark else 0) from None
     except (ValueError, RecursionError) as error:  # a date that is none, and nesting without end
-        raise Fault(f"not YAML: {error}") from None
+        raise FormatError(f"not YAML: {error}") from None
     return {} if found is None else found
 
 
@@ -79,7 +79,7 @@ def _put_item(lines: _Lines, found: Any, path: Path, name: str, value: Any) -> s
         lines.of[start : lines.end_of(start)] = lines.ended(_item(value, margin))
         return lines.text()
     if tree.get(found, (*path, f"[{name}]")) is not tree.ABSENT:
-        raise Fault(f"{name} stands outside our marks")
+        raise FormatError(f"{name} stands outside our marks")
     if not path:
         lines.add(len(lines.of), "", _item(value, ""))
         return lines.text()
@@ -102,7 +102,7 @@ def _on_its_line(text: str, key: str, told: str) -> str:
     at = lines.key(key)
     found = _MEMBER.fullmatch(lines.of[at])
     if found is None:
-        raise Fault(f"{key} is not written on one line", line=at + 1)
+        raise FormatError(f"{key} is not written on one line", line=at + 1)
     lines.of[at] = f"{found['key']}{found['gap'] or ' '}{told}{found['note']}"
     return lines.text()
 
@@ -190,7 +190,7 @@ class _Lines:
         wanted = re.compile(rf"{BOM}?(['\"]?){re.escape(key)}\1[ \t]*:")
         found = [at for at, line in enumerate(self.of) if wanted.match(line)]
         if len(found) != 1:
-            raise Fault(
+            raise FormatError(
                 f"{key} stands {'nowhere' if not found else 'more than once'}", line=found[1] + 1 if found else 0
             )
         return found[0]
