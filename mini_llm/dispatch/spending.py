@@ -73,26 +73,27 @@ async def set_aside(
     asked = needs()
     prompt = asked.input_tokens * SURE
     output = asked.max_tokens or (model.max_output if model else 0) or USUAL_OUTPUT
-    nanos = pricing.estimate(prompt, output, price)
+    times = max(1, asked.answers)
+    nanos = pricing.estimate(prompt, output * times, price)
     if nanos == 0:
         return None
-    least = pricing.estimate(prompt, min(output, LEAST_OUTPUT), price)
-    guess = Usage(asked.input_tokens, min(output, EXPECTED_OUTPUT), estimated=True)
+    least = pricing.estimate(prompt, min(output, LEAST_OUTPUT) * times, price)
+    guess = Usage(asked.input_tokens, min(output, EXPECTED_OUTPUT) * times, estimated=True)
     row = row._replace(usage=guess, cost_nanos=pricing.cost_nanos(guess, price))
     held = await parts.budgets.reserve(row, nanos, lasts=lasts, least=least)
     if held is None:
         return None
     if nanos is not None and held.nanos > nanos:  # more than was asked for: there is plenty, and no need of a limit
         return Allowance(held, None)
-    most = output if nanos is None or held.nanos >= nanos else _affordable(held.nanos, prompt, price, output)
+    most = output if nanos is None or held.nanos >= nanos else _affordable(held.nanos, prompt, price, output, times)
     fits = asked.max_tokens is not None and most >= asked.max_tokens
     hard = nanos is not None and any(getattr(limit, "hard", True) for limit in limits)
     watch = Watch(held.nanos, asked.input_tokens, price) if hard else None
     return Allowance(held, None if fits else most, watch)
 
 
-def _affordable(nanos: int, prompt: int, price: Price | None, output: int) -> int:
-    """Return how many tokens of output *nanos* pay for beside the prompt."""
-    full = pricing.estimate(prompt, output, price) or 0
+def _affordable(nanos: int, prompt: int, price: Price | None, output: int, times: int) -> int:
+    """Return how many tokens *nanos* pay for beside the prompt in each of the answers, of which there are *times*."""
+    full = pricing.estimate(prompt, output * times, price) or 0
     bare = pricing.estimate(prompt, 0, price) or 0
     return max(1, min(output, (nanos - bare) * output // max(1, full - bare)))

@@ -62,7 +62,8 @@ class Inbound:
         A picture counts for more so than it would, which does no harm to a bound.
         """
         named = [self.body[name] for name in _MOST if name in self.body]
-        if len(self.raw) > MOST_WORDS or self.dialect.NAME == "gemini" or not all(type(one) is int for one in named):
+        told = all(type(one) is int for one in named) and "n" not in self.body
+        if len(self.raw) > MOST_WORDS or self.dialect.NAME == "gemini" or not told:
             return self.needs()
         most = max(named, default=None)
         return self.needs() if most is not None and most <= 0 else Needs(len(self.raw) // CHARACTERS_A_TOKEN, most)

@@ -24,7 +24,7 @@ class Target(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """What a request asks of a target. Token counts may be estimates; 0 is unknown.
+    """What a request asks of a target. Token counts may be estimates; 0 is unknown. Each of `answers` has `max_tokens`.
 
     `conversation` is the same for all turns of one, and 0 where the prompt is too short for any cache.
     """
@@ -33,6 +33,7 @@ class Needs(NamedTuple):
     max_tokens: int | None = None
     capabilities: frozenset[str] = frozenset()
     conversation: int = 0
+    answers: int = 1
 
 
 # To find out what a large request needs takes longer than to route it: it may be told when it is asked for.
@@ -125,7 +126,7 @@ def needs_of(request: ChatRequest) -> Needs:
                 pass
     size = tokens - (-characters // CHARACTERS_A_TOKEN)
     conversation = _conversation(request) if size >= WORTH_CACHING else 0
-    return Needs(size, request.max_tokens, frozenset(capabilities), conversation)
+    return Needs(size, request.max_tokens, frozenset(capabilities), conversation, request.n or 1)
 
 
 def _conversation(request: ChatRequest) -> int:

@@ -125,6 +125,24 @@ def test_without_credits_nothing_is_sent(tmp_path: Path) -> None:
         assert not lab.seen and server.balance() == journal.Balance(100, 0)
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("v1/chat/completions", {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "n": 100}),
+        ("v1beta/models/m:generateContent", {"contents": [{"parts": [{"text": "Hi"}]}]}),
+    ],
+)
+def test_each_answer_that_a_request_asks_for_is_set_aside(path: str, asked: dict[str, Any], tmp_path: Path) -> None:
+    # 5,000 tokens of output are paid for: enough for one answer, not for a hundred.
+    with Provider() as lab, serving(tmp_path, {"lab": lab}, terms=Terms(grant=10_000_000)) as server:
+        limit = {"max_tokens": 1000} if "messages" in asked else {}
+        config = {"generationConfig": {"maxOutputTokens": 1000, "candidateCount": 100}}
+        body = {**asked, **limit, **({} if limit else config)}
+        answer = server.client.post(f"/{path}", json=body, headers=server.headers)
+        most = [seen.body.get("max_tokens", seen.body.get("max_completion_tokens")) for seen in lab.seen]
+        assert answer.status_code == 402 or most[0] <= 50, (answer.text, most)
+
+
 def test_a_budget_that_is_spent_says_when_it_starts_anew(tmp_path: Path) -> None:
     with Provider() as lab, serving(tmp_path, {"lab": lab}) as server:
         member = server.member("ann@example.com")
