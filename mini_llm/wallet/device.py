@@ -89,7 +89,7 @@ class Pace:
                 hint="make sure that the system clock is right, then run `mini-llm login` again",
             )
         self._margin = WIDE_MARGIN
-        self.interval = min(LONGEST_INTERVAL, interval or self.interval + SLOWER)
+        self.interval = min(LONGEST_INTERVAL, max(self.interval, interval or self.interval + SLOWER))
 
 
 async def begin(service: Service, endpoints: Endpoints, *, device: str) -> Grant:

@@ -147,9 +147,8 @@ def _known(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def name_of(issuer: str, account: str) -> str:
-    """Return the name of a login: the same for the same account of the same service."""
-    host = addresses.label_of(issuer).strip("/").replace("/", ":")
-    return "/".join((WALLET, _word(host), _word(account)))
+    """Return the name of a login: the same for the same account of the same service, and for no other."""
+    return "/".join((WALLET, _word(addresses.label_of(issuer)), _word(account)))
 
 
 def named(found: Mapping[str, Login], account: str) -> Login:
@@ -167,4 +166,10 @@ def named(found: Mapping[str, Login], account: str) -> Login:
 
 
 def _word(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._:@+-]", "-", text)[:50] or "-"
+    """Return *text* as a part of a name; one that does not fit is shortened, and told apart by its hash."""
+    word = re.sub(r"[^A-Za-z0-9._:@+-]", "-", text)[:50]
+    if word == text:
+        return word
+    from hashlib import sha256  # few names need it
+
+    return f"{word[:33]}-{sha256(text.encode('utf-8', 'replace')).hexdigest()[:16]}"

@@ -155,6 +155,11 @@ def test_the_service_s_own_interval_wins() -> None:
     assert Waiting(refusal("slow_down", interval=30), grant()).waits == [6.0, 42.0]
 
 
+@pytest.mark.parametrize("interval", [1, -5])
+def test_who_asks_us_to_slow_down_is_never_asked_faster(interval: int) -> None:
+    assert Waiting(refusal("slow_down", interval=interval), PENDING, grant()).waits == [6.0, 7.0, 7.0]
+
+
 def test_a_second_slow_down_means_that_the_clocks_do_not_agree() -> None:
     waiting = Waiting(SLOW, PENDING, SLOW)
     assert isinstance(waiting.error, LoginError)

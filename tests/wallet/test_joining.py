@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from mini_llm.errors import ConfigError, CredentialError, DeadlineError
 from mini_llm.wallet import account, joining, leaving
 from mini_llm.wallet.discovery import Endpoints
 from mini_llm.wallet.joining import Joined, Storage
-from mini_llm.wallet.logins import Logins
+from mini_llm.wallet.logins import Logins, name_of
 from mini_llm.wallet.tokens import Tokens
 from tests.hostile import stall
 from tests.keyrings import Backend, credentials, named, on_disk, safe
@@ -113,7 +114,7 @@ def test_what_the_user_allowed_the_wallet_stays_and_nothing_is_allowed_for_them(
 
 def test_the_names_that_a_service_gives_cannot_lead_out_of_their_place(tmp_path: Path) -> None:
     done = joined(tmp_path, credentials(tmp_path, safe()), Tokens(KEY), id="../../etc/passwd#\n")
-    assert done.login.name == "passy/ai.example.com/..-..-etc-passwd-"
+    assert re.fullmatch(r"passy/ai\.example\.com/\.\.-\.\.-etc-passwd--[0-9a-f]{16}", done.login.name)
 
 
 def test_a_config_that_cannot_be_changed_is_told_before(tmp_path: Path) -> None:
@@ -150,3 +151,21 @@ def test_revocation_takes_no_longer_than_it_may(tmp_path: Path) -> None:
         slow = replace(login, revocation=f"{server.url}/oauth/revoke")
         with pytest.raises(DeadlineError, match="within"):
             asyncio.run(leaving.revoke({}, slow, Tokens(KEY), seconds=0.2))
+
+
+LONG = f"https://{'a' * 50}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (f"{LONG}.example", f"{LONG}.evil.example"),  # cut off where they differ
+        ("https://ai.example.com/acme", "https://ai.example.com:acme"),
+        ("https://ai.example.com/a~b", "https://ai.example.com/a-b"),
+    ],
+)
+def test_two_services_never_share_a_login(one: str, other: str) -> None:
+    names = [name_of(issuer, "acc_1") for issuer in (one, other)]
+    assert names[0] != names[1]
+    assert all(name.startswith("passy/") and name.count("/") == 2 for name in names)
+    assert name_of(one, "a" * 60) != name_of(one, "a" * 61)
