@@ -10,6 +10,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from importlib import import_module, metadata, util
 from pathlib import Path
 from typing import Any
@@ -61,9 +62,17 @@ def is_strange(place: str, folder: str) -> bool:
     if not folder:
         return not Path(place).is_absolute()
     straight = os.path.abspath(place)  # noqa: PTH100  `..` would lead out of a folder of our own, links stay
-    ways = {straight, os.path.realpath(place)}
-    below = any(Path(way).is_relative_to(one) for way in ways for one in {folder, os.path.realpath(folder)})
+    below = _is_below(straight, folder) or _is_below(os.path.realpath(place), folder)
     return below and not any(Path(straight).is_relative_to(own) for own in _own_folders())
+
+
+def _is_below(place: str, folder: str) -> bool:
+    """Tell whether one of the folders above *place* is *folder*, however either is written: links, small letters."""
+    for way in (Path(place), *Path(place).parents):
+        with suppress(OSError):  # it is not there, or not ours to look at
+            if way.samefile(folder):
+                return True
+    return False
 
 
 def _own_folders() -> Iterator[str]:

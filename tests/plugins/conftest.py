@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ class Place:
         self.home, self.site, self.work = (folder / name for name in ("home", "site", "work"))
         for each in (self.home, self.site, self.work):
             each.mkdir(mode=0o700)
-        self.environ = {"PYTHONPATH": f"{self.site}:{ROOT}"}
+        self.environ = {"PYTHONPATH": f"{self.site}{os.pathsep}{ROOT}"}
 
     def configure(self, **settings: Any) -> None:
         """Write the user's config."""

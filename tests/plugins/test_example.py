@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,7 +42,7 @@ def acme(place: Place, installed: Path) -> Iterator[Provider]:
     with Provider(WHOLE) as provider:
         place.configure(plugins=["acme"])
         place.environ |= {
-            "PYTHONPATH": f"{installed}:{place.environ['PYTHONPATH']}",
+            "PYTHONPATH": f"{installed}{os.pathsep}{place.environ['PYTHONPATH']}",
             "ACME_URL": provider.url,
             "ACME_API_KEY": "key-of-acme",
             "ACME_ROWS": str(place.home / "rows"),

@@ -87,7 +87,7 @@ def test_a_package_in_the_working_folder_is_not_found(path: str, place: Place) -
         install(folder, "acme", PLUGIN, files=PARTS)
     place.configure(plugins=["acme"])
     place.environ |= {"MARK": str(place.home / "mark")}
-    place.environ["PYTHONPATH"] += f":{path.format(work=place.work, site=place.site)}"
+    place.environ["PYTHONPATH"] += f"{os.pathsep}{path.format(work=place.work, site=place.site)}"
     done = place.run("acme")
     assert done.code == 2
     assert "no package that is installed beside mini-llm offers it" in done.err
