@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from mini_llm import pricing
+from mini_llm import peek, pricing
 from mini_llm.gateway import counting, embeddings, relay, routes
 from mini_llm.gateway.calls import Exchange
 from mini_llm.gateway.request import Request
@@ -19,7 +19,7 @@ from mini_llm.gateway.responder import Responder
 from mini_llm.gateway.state import Gateway, Handler, Room
 from mini_llm.ledger import Entry
 from mini_llm.ledger.entries import Held as Set
-from mini_llm.team import credits, keys
+from mini_llm.team import beside, credits, keys
 from mini_llm.team.api import answers
 from mini_llm.team.api.answers import BudgetExceededError, CreditsError, ModelNotAllowedError, ScopeError
 from mini_llm.team.api.callers import KeyHolders
@@ -64,10 +64,21 @@ class Client:
     def check_model(self, name: str) -> None:
         """Raise ModelNotAllowedError unless the key may use what *name* routes to."""
         name = name or self._default
-        rights = self.key.rights
-        if not allows(rights, name) and not allows(rights, name.partition("/")[2] or name):
+        if not self._may_use(name):
             told = f"this key may not use {name[:200]}" if name else "this key must name a model"
             raise ModelNotAllowedError(told, hint="`mini-llm models` lists what it may use")
+
+    def check_beside(self, raw: bytes) -> None:
+        """Raise ModelNotAllowedError unless the key may use every model that a body names beside its own."""
+        if self.key.rights.models is None:
+            return
+        body = peek.read(raw)
+        provider = str(body.get("model")).partition("/")[0]
+        for name in beside.named(body):
+            if not self._may_use(name) and not self._may_use(f"{provider}/{name}"):
+                raise ModelNotAllowedError(
+                    f"this key may not use {name[:200]}", hint="`mini-llm models` lists what it may use"
+                )
 
     def cost(self, nanos: int | None) -> int | None:
         """Return a list price less the team's discount."""
@@ -108,6 +119,10 @@ class Client:
         kind = {self.key.team: "team's", self.key.member: "member's"}.get(standing.scope, "key's")
         told = f"the {kind} {standing.period} budget of {pricing.dollars(standing.limit)} does not cover this request"
         return BudgetExceededError(told, hint=f"it starts anew at {anew}" if anew else "", facts=facts)
+
+    def _may_use(self, name: str) -> bool:
+        rights = self.key.rights
+        return allows(rights, name) or allows(rights, name.partition("/")[2] or name)
 
 
 class TeamPayer:
@@ -233,6 +248,7 @@ class Desk:
         async def answered(gateway: Gateway, request: Request, responder: Responder, exchange: Exchange) -> None:
             client = self._client(gateway, request, exchange)
             exchange.patron, exchange.tool = client, tool_of(request)
+            client.check_beside(request.body)
             self.payer.clients[exchange.id] = client
             try:
                 await handler(gateway, request, responder, exchange)

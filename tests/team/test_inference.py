@@ -167,6 +167,32 @@ def test_a_key_asks_for_its_models_alone(tmp_path: Path) -> None:
         assert len(lab.seen) == 1
 
 
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"models": ["lab/m", "dear/opus"]},
+        {"models": [{"model": "dear/opus"}]},
+        {"fallbacks": ["dear/opus"]},
+        {"fallbacks": [{"model": "dear/opus"}]},
+        {"providerOptions": {"gateway": {"models": ["dear/opus"]}}},
+        {"tools": [{"type": "advisor", "model": "dear/opus"}]},
+    ],
+)
+def test_a_key_asks_for_no_other_model_beside_its_own(beside: dict[str, Any], tmp_path: Path) -> None:
+    with Provider() as lab, serving(tmp_path, {"lab": lab}) as server:
+        answer = server.chat(server.key(models=("lab/m",)), model="lab/m", **beside)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (403, "model_not_allowed")
+        assert "dear/opus" in answer.json()["error"]["message"] and not lab.seen
+
+
+@pytest.mark.parametrize(
+    "beside", [{"models": ["m", "lab/n"]}, {"models": None}, {"models": 3, "tools": [4], "providerOptions": []}]
+)
+def test_what_a_key_may_use_it_may_name_beside_its_model(beside: dict[str, Any], tmp_path: Path) -> None:
+    with Provider() as lab, serving(tmp_path, {"lab": lab}) as server:
+        assert server.chat(server.key(models=("lab/*",)), model="lab/m", **beside).status_code != 403
+
+
 def test_a_key_for_usage_alone_asks_no_model(tmp_path: Path) -> None:
     with Provider() as lab, serving(tmp_path, {"lab": lab}) as server:
         token = server.key(scopes=frozenset({"usage"}))
