@@ -15,7 +15,18 @@ PREFIX = "MINI_LLM_"
 # Not settings: read elsewhere, before there is a config.
 RESERVED = frozenset(
     PREFIX + name
-    for name in ("HOME", "CONFIG", "PROFILE", "TOKEN", "NO_BROWSER", "DEBUG", "API_KEY", "BASE_URL", "COMPLETE")
+    for name in (
+        "HOME",
+        "CONFIG",
+        "PROFILE",
+        "TOKEN",
+        "GATEWAY_TOKEN",
+        "NO_BROWSER",
+        "DEBUG",
+        "API_KEY",
+        "BASE_URL",
+        "COMPLETE",
+    )
 )
 
 _SCALARS = ("text", "choice", "boolean", "switch", "integer", "seconds", "money", "address", "secret")

@@ -295,7 +295,7 @@ def test_a_token_in_the_environment_is_checked_and_not_stored(home: Path, server
 
 
 def test_the_gateway_s_own_token_in_the_environment_goes_to_no_wallet(home: Path, server: Served) -> None:
-    environ = {"MINI_LLM_TOKEN": "ml-" + "g" * 43}  # as `mini-llm run codex` sets it for the tool
+    environ = {"MINI_LLM_TOKEN": "ml-" + "g" * 43}  # the gateway’s, by mistake
     assert login(home, server, environ=environ).code == 0
     status = json.loads(inside(home, "status", "--json", environ=environ).out)["wallet"]
     assert status["key_from"].startswith("file ")

@@ -13,7 +13,7 @@ from mini_llm.dialects import model_list
 from mini_llm.setup import check, formats, tree
 from mini_llm.setup.tool import PROVIDER, Change, Offer, Piece, Place, Start, Tool
 
-TOKEN = "MINI_LLM_TOKEN"  # noqa: S105  (the name of a variable)
+TOKEN = "MINI_LLM_GATEWAY_TOKEN"  # noqa: S105  (the name of a variable)
 HELPER_MS, REFRESH_MS = 30_000, 300_000
 
 

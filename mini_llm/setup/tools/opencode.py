@@ -12,7 +12,7 @@ from typing import Any
 from mini_llm.setup import formats, tree
 from mini_llm.setup.tool import PROVIDER, Change, Offer, Piece, Place, Start, Tool
 
-TOKEN = "MINI_LLM_TOKEN"  # noqa: S105  (the name of a variable)
+TOKEN = "MINI_LLM_GATEWAY_TOKEN"  # noqa: S105  (the name of a variable)
 NAMES = ("opencode.jsonc", "opencode.json", "config.json")
 
 
