@@ -72,7 +72,10 @@ async def set_aside(
     price = model.price if model else None
     asked = needs()
     prompt = asked.input_tokens * SURE
-    output = asked.max_tokens or (model.max_output if model else 0) or USUAL_OUTPUT
+    wanted = asked.max_tokens
+    if wanted is not None and wanted < 0:  # without end, to some servers
+        wanted = None
+    output = wanted or (model.max_output if model else 0) or USUAL_OUTPUT
     times = max(1, asked.answers)
     nanos = pricing.estimate(prompt, output * times, price)
     if nanos == 0:
@@ -86,7 +89,7 @@ async def set_aside(
     if nanos is not None and held.nanos > nanos:  # more than was asked for: there is plenty, and no need of a limit
         return Allowance(held, None)
     most = output if nanos is None or held.nanos >= nanos else _affordable(held.nanos, prompt, price, output, times)
-    fits = asked.max_tokens is not None and most >= asked.max_tokens
+    fits = wanted is not None and most >= wanted
     hard = nanos is not None and any(getattr(limit, "hard", True) for limit in limits)
     watch = Watch(held.nanos, asked.input_tokens, price) if hard else None
     return Allowance(held, None if fits else most, watch)

@@ -143,6 +143,15 @@ def test_each_answer_that_a_request_asks_for_is_set_aside(path: str, asked: dict
         assert answer.status_code == 402 or most[0] <= 50, (answer.text, most)
 
 
+@pytest.mark.parametrize("limit", [-1, -(10**6), -1.0])
+def test_a_limit_of_less_than_nothing_is_no_way_around_the_credits(limit: float, tmp_path: Path) -> None:
+    with Provider(Say("Hello")) as lab, serving(tmp_path, {"lab": lab}, terms=Terms(grant=10_000_000)) as server:
+        answer = server.chat(max_tokens=limit)
+        body = lab.seen[0].body
+        assert 0 < (body.get("max_tokens") or body.get("max_completion_tokens") or 0) <= 5000, answer.text
+        assert answer.status_code == 200
+
+
 def test_a_budget_that_is_spent_says_when_it_starts_anew(tmp_path: Path) -> None:
     with Provider() as lab, serving(tmp_path, {"lab": lab}) as server:
         member = server.member("ann@example.com")
