@@ -196,6 +196,8 @@ def test_usage_is_summed_by_what_was_asked(server: Serving) -> None:
         assert rows and all(group in row for row in rows)
     for query in ({"group_by": "caller"}, {"from": "yesterday"}, {"from": "2026-02-01", "to": "2026-01-01"}):
         assert server.client.get("/v1/usage", params=query, headers=server.headers).status_code == 400
+    first = server.client.get("/v1/usage", params={"to": "0001-01-01"}, headers=server.headers)
+    assert (first.status_code, first.json()["rows"]) == (200, [])  # before it there are no days to begin with
 
 
 class Neighbours(NamedTuple):

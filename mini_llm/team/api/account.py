@@ -134,7 +134,8 @@ def _asked(query: str, today: date) -> tuple[date, date, Grouping]:
     """Return the days and the grouping a query names. Raises UsageError."""
     told = dict(parse_qsl(query))
     until = _day("to", told.get("to"), today)
-    since = _day("from", told.get("from"), until - timedelta(days=USUAL_DAYS - 1))
+    usual = until - timedelta(days=min(USUAL_DAYS, until.toordinal()) - 1)
+    since = _day("from", told.get("from"), usual)
     if not 0 <= (until - since).days <= LONGEST_DAYS:
         raise UsageError("from: must be before `to`, by ten years at most")
     by = told.get("group_by", "day")
