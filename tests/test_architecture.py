@@ -18,7 +18,7 @@ PACKAGE = ROOT / "mini_llm"
 
 # A room imports from the lines above it, and on its own line from what stands left of an arrow.
 HOUSE = """
-_version errors types -> sse peek attachments shape
+_version errors types -> sse peek attachments shape sqlite
 config -> plugins -> credentials providers dialects catalogue
 health pricing memory meter -> ledger routing -> history
 transport -> signing -> upstream wallet
@@ -30,7 +30,7 @@ ENTRANCES = ("__init__", "__main__")  # the names others see; they may import fr
 
 # Where each outside library comes in; its types do not leave that place.
 DOORS = {
-    "apsw": ("ledger/sqlite", "history/sqlite", "team/store"),
+    "apsw": ("sqlite", "ledger/sqlite", "history/sqlite", "team/store"),
     "argon2": ("team/passwords",),
     "authlib": ("team/oidc",),
     "botocore": ("signing/aws",),

@@ -22,7 +22,7 @@ from mini_llm.ledger.budgets import Budgets, limit_of
 from mini_llm.ledger.entries import Batch, Held
 from mini_llm.ledger.owners import Owner, dead
 from mini_llm.ledger.sqlite import SQLiteBook
-from mini_llm.ledger.sqlite.places import shared_by_network
+from mini_llm.sqlite.places import shared_by_network
 from mini_llm.types import Usage
 from tests.test_ledger import ENTRY, ledger_in, rows
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,10 +26,12 @@ from mini_llm.history.entries import (
     NoConversationError,
     new_id,
 )
-from mini_llm.ledger.sqlite.places import shared_by_network
+from mini_llm.sqlite import versions
+from mini_llm.sqlite.opening import BUSY_MS, begin_log, connected, make, writing
+from mini_llm.sqlite.telling import Kind, told
 from mini_llm.types import Message
 
-BUSY_MS = 5000
+HISTORY = Kind("the history", HistoryError, mend="move it away, and a new one is begun")
 DAY = 86_400
 MIB = 1 << 20
 FEW = 20  # conversations that are deleted in one step
@@ -50,9 +51,10 @@ class Store:
         self._file = file
         self._now = now
         with self._told("opened"):
-            self._connection = _opened(file, busy_ms)
+            make(HISTORY, file)
+            self._connection = connected(apsw.Connection, file, busy_ms)
             try:
-                self._prepare()
+                self._prepare(busy_ms)
             except BaseException:
                 self._connection.close()
                 raise
@@ -61,7 +63,7 @@ class Store:
         """Keep one turn; return the conversation it belongs to."""
         request, response = heard.request(), heard.response()
         answer = response.choices[0].message if response is not None and response.choices else None
-        with self._told("written"), self._transaction():
+        with self._told("written"), writing(self._connection):
             name = heard.conversation or self._conversation_of(request.messages, heard.caller) or new_id()
             self._run(tables.ADD_CONVERSATION, name, heard.time, packing.title(request.messages, redact), heard.tool)
             turn = self._run(
@@ -162,21 +164,12 @@ class Store:
         with suppress(apsw.Error):
             self._connection.close()
 
-    def _prepare(self) -> None:
+    def _prepare(self, busy_ms: int) -> None:
         if int(self._connection.pragma("user_version")) == 0:
             self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL").fetchall()  # only before the first table
-        self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        begin_log(self._connection, busy_ms, durable=False)
         self._connection.execute(tables.SETTINGS).fetchall()
-        with self._transaction():
-            found = int(self._connection.pragma("user_version"))
-            if found > tables.VERSION:
-                raise HistoryError(
-                    f"the history was written by a newer version (schema {found}, this one knows {tables.VERSION})",
-                    hint="upgrade mini-llm",
-                )
-            if found == 0:
-                self._connection.execute(tables.TABLES)
-                self._connection.pragma("user_version", tables.VERSION)
+        versions.prepare(HISTORY, self._connection, self._file, tables.SCRIPTS)
 
     def _run(self, statement: str, *values: Any) -> apsw.Cursor:
         return self._connection.execute(statement, values)
@@ -224,7 +217,7 @@ class Store:
         """
         gone, few = 0, len(doomed) <= FEW and not quick
         for start in range(0, len(doomed), FEW):
-            with self._transaction():
+            with writing(self._connection):
                 self._run(tables.THOROUGH, int(few))
                 gone += sum(self._forget_one(name, only) for (name,) in doomed[start : start + FEW])
         if not few and not quick:
@@ -252,7 +245,7 @@ class Store:
         pages = -MERGED_PAGES  # the first time: all of it
         while True:
             before = self._connection.total_changes()
-            with self._transaction():
+            with writing(self._connection):
                 self._run(tables.MERGE, pages)
             if self._connection.total_changes() - before < 2:
                 return
@@ -262,33 +255,8 @@ class Store:
         pages = self._connection.pragma("page_count") - self._connection.pragma("freelist_count")
         return int(pages * self._connection.pragma("page_size"))
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:  # a full disk has undone it already
-                self._connection.execute("ROLLBACK")
-            raise
-
-    @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
-        """Turn what the database or the system says into a HistoryError."""
-        try:
-            yield
-        except (apsw.NotADBError, apsw.CorruptError) as error:
-            raise HistoryError(
-                f"the history {self._file} can't be {what}: it is damaged ({error})",
-                hint="move it away, and a new one is begun",
-            ) from error
-        except apsw.FullError as error:
-            raise HistoryError(f"the history {self._file} can't be {what}: the disk is full") from error
-        except apsw.BusyError as error:
-            raise HistoryError(f"the history {self._file} can't be {what}: another program holds it") from error
-        except (apsw.Error, OSError) as error:
-            raise HistoryError(f"the history {self._file} can't be {what}: {error}") from error
+    def _told(self, what: str) -> AbstractContextManager[None]:
+        return told(HISTORY, self._file, what)
 
 
 LISTING = "`mini-llm history list` lists them"
@@ -302,20 +270,6 @@ ONCE = {
         "INSERT INTO setting (hash, body) VALUES (?, ?) RETURNING id",
     ),
 }
-
-
-def _opened(file: Path, busy_ms: int) -> apsw.Connection:
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if name := shared_by_network(file):
-        raise HistoryError(
-            f"the history {file} lies on a network share ({name}), where SQLite files are damaged",
-            hint="set MINI_LLM_HOME to a folder on this machine",
-        )
-    with suppress(FileExistsError):  # for its owner alone, from the first byte on
-        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    connection = apsw.Connection(str(file))
-    connection.set_busy_timeout(busy_ms)
-    return connection
 
 
 def _read(role: str, text: str, body: str) -> Message:

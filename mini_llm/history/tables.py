@@ -7,12 +7,9 @@ nobody names it. Words that are deleted are overwritten.
 
 from __future__ import annotations
 
-VERSION = 1
-
 SETTINGS = """
 PRAGMA foreign_keys = ON;
 PRAGMA secure_delete = ON;
-PRAGMA synchronous = NORMAL;
 """
 TABLES = """
 CREATE TABLE conversation (
@@ -71,6 +68,7 @@ BEGIN INSERT INTO words (rowid, text) VALUES (new.id, new.text); END;
 CREATE TRIGGER message_gone AFTER DELETE ON message WHEN old.role NOT IN ('system', 'developer')
 BEGIN INSERT INTO words (words, rowid, text) VALUES ('delete', old.id, old.text); END;
 """
+SCRIPTS = (TABLES,)  # what makes a file of today of one of version 0, 1 …
 
 ADD_CONVERSATION = """
 INSERT INTO conversation (id, started, updated, title, tool) VALUES (?1, ?2, ?2, ?3, ?4)

@@ -1,11 +1,10 @@
-"""The ledger's book in SQLite. The only room that knows apsw."""
+"""The ledger's book in SQLite."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -30,13 +29,13 @@ from mini_llm.ledger.journal import left_in
 from mini_llm.ledger.owners import Owner, dead
 from mini_llm.ledger.sqlite import reports, schema, verifying
 from mini_llm.ledger.sqlite.holding import Holding
-from mini_llm.ledger.sqlite.places import shared_by_network
 from mini_llm.ledger.sqlite.rows import Rows
+from mini_llm.ledger.sqlite.schema import LEDGER
+from mini_llm.sqlite.opening import BUSY_MS, begin_log, connected, identity, make, only_look, writing
+from mini_llm.sqlite.telling import told
 
 Durability = Literal["process", "power"]
 
-BUSY_MS = 5000
-PAUSE_SECONDS = 0.01  # between two tries to open a file that is held
 FLUSH_SECONDS = 1.0  # between two writes that outlive a power cut, where only the process's end has to be outlived
 LOOK_SECONDS = 1.0  # between two looks whether the file is still where it was
 LOG_PAGES = 1000
@@ -97,8 +96,8 @@ class SQLiteBook:
             self._connection = _opened(file, reading, busy_ms)
         try:
             with self._told("opened"):
-                self._identity = _identity(file)
-                _patiently(lambda: self._settings(reading), busy_ms)
+                self._identity = identity(file)
+                self._settings(reading, busy_ms)
         except BaseException:
             self._connection.close()
             raise
@@ -153,7 +152,7 @@ class SQLiteBook:
         with self._told("read"), dead(self._file, set()) as killed:
             found = self._connection.execute("PRAGMA quick_check(1)").get if killed else "ok"
         if found != "ok":
-            raise LedgerError(f"the ledger {self._file} is damaged: {found}", hint=MEND)
+            raise LedgerError(f"the ledger {self._file} is damaged: {found}", hint=LEDGER.mend)
 
     def recover(self, owner: str = "") -> int:
         """Write what processes left unwritten that have ended, `unknown` where they had not seen its end.
@@ -207,17 +206,13 @@ class SQLiteBook:
         """Close the file."""
         self._connection.close()
 
-    def _settings(self, reading: bool) -> None:
+    def _settings(self, reading: bool, busy_ms: int) -> None:
         if reading:
             if schema.is_older(self._connection):  # as it is for a moment after an upgrade
                 SQLiteBook(self._file).close()
-            self._connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
-            self._connection.execute("PRAGMA query_only = ON").fetchall()
+            only_look(self._connection)
             return
-        self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
-        self._connection.pragma("synchronous", 2 if self._durable else 1)
-        # Without this a statement is planned anew whenever a value is bound to it: 18 µs instead of 3.
-        self._connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+        begin_log(self._connection, busy_ms, durable=self._durable)
         self._connection.set_wal_hook(self._note_log)
         schema.prepare(self._connection, self._file)
 
@@ -249,14 +244,11 @@ class SQLiteBook:
         if flush:
             self._connection.pragma("synchronous", 2)
             self._flushed = now
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
-            yield
-            self._connection.execute("COMMIT")
+            with writing(self._connection):
+                yield
         except BaseException:
             self._rows.forget()
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
             raise
         finally:
             if flush:
@@ -267,78 +259,18 @@ class SQLiteBook:
         if now - self._looked < LOOK_SECONDS:
             return
         self._looked = now
-        if _identity(self._file) != self._identity:
+        if identity(self._file) != self._identity:
             raise LedgerError(f"the ledger {self._file} was moved away")
 
-    @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
-        """Turn what the database or the system says into a LedgerError."""
-        try:
-            yield
-        except (apsw.NotADBError, apsw.CorruptError) as error:
-            raise LedgerError(f"the ledger {self._file} can't be {what}: it is damaged ({error})", hint=MEND) from error
-        except apsw.FullError as error:
-            raise LedgerError(
-                f"the ledger {self._file} can't be {what}: the disk is full", hint="free space; nothing is lost"
-            ) from error
-        except apsw.BusyError as error:
-            raise LedgerError(
-                f"the ledger {self._file} can't be {what}: another program holds it", hint="close that program"
-            ) from error
-        except (apsw.Error, OSError) as error:
-            raise LedgerError(
-                f"the ledger {self._file} can't be {what}: {error}", hint="see `mini-llm status`"
-            ) from error
-
-
-MEND = "move it away, and a new one is begun; `sqlite3 OLD .recover` reads what is left of it"
+    def _told(self, what: str) -> AbstractContextManager[None]:
+        return told(LEDGER, self._file, what)
 
 
 def _opened(file: Path, reading: bool, busy_ms: int) -> apsw.Connection:
-    if reading:
-        if not file.exists():  # nothing was ever written
-            connection = apsw.Connection(":memory:")
-            schema.prepare(connection, file)
-            return connection
-        connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READWRITE)
-        connection.set_busy_timeout(busy_ms)
+    if reading and not file.exists():  # nothing was ever written
+        connection = apsw.Connection(":memory:")
+        schema.prepare(connection, file)
         return connection
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if name := shared_by_network(file):
-        raise LedgerError(
-            f"the ledger {file} lies on a network share ({name}), where SQLite files are damaged",
-            hint="set MINI_LLM_HOME to a folder on this machine",
-        )
-    _make(file)
-    connection = apsw.Connection(str(file))
-    connection.set_busy_timeout(busy_ms)
-    return connection
-
-
-def _patiently(step: Callable[[], None], busy_ms: int) -> None:
-    """Try *step* again while another process holds the file: to begin a log SQLite asks once and does not wait."""
-    end = time.monotonic() + busy_ms / 1000
-    while True:
-        try:
-            return step()
-        except apsw.BusyError:
-            if time.monotonic() >= end:
-                raise
-        time.sleep(PAUSE_SECONDS)
-
-
-def _make(file: Path) -> None:
-    """Make the file for its owner alone. One that is there is not touched: to close it would free SQLite's locks on it.
-
-    https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_ (2026-11)
-    """
-    with suppress(FileExistsError):
-        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-
-def _identity(file: Path) -> tuple[int, int]:
-    """Return what tells this file from another of its name, (0, 0) if there is none."""
-    with suppress(FileNotFoundError):
-        found = file.stat()
-        return found.st_dev, found.st_ino
-    return 0, 0
+    if not reading:
+        make(LEDGER, file)
+    return connected(apsw.Connection, file, busy_ms)

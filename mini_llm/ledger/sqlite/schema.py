@@ -11,8 +11,16 @@ from pathlib import Path
 import apsw
 
 from mini_llm.errors import LedgerError
+from mini_llm.sqlite import versions
+from mini_llm.sqlite.telling import Kind
 
-VERSION = 3
+LEDGER = Kind(
+    "the ledger",
+    LedgerError,
+    mend="move it away, and a new one is begun; `sqlite3 OLD .recover` reads what is left of it",
+    room="free space; nothing is lost",
+    otherwise="see `mini-llm status`",
+)
 SLOT = 900  # seconds; every zone's midnight is a whole number of them
 
 TABLES = """
@@ -178,55 +186,15 @@ ALTER TABLE entry ADD COLUMN web_searches INTEGER;
 ALTER TABLE entry ADD COLUMN saved_nanos INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE rollup ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;
 """
+# What makes a file of today of one of version 0, 1 and 2.
+SCRIPTS = (TABLES + VIEWS + MEMORY, FROM_1 + TABLES + VIEWS + MOVE_1, FROM_2 + VIEWS)
 
 
 def prepare(connection: apsw.Connection, file: Path) -> None:
     """Make the tables in a new file, bring an older one forward, refuse one that a newer version wrote."""
-    if _version(connection) == VERSION:
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        found = _version(connection)
-        if found == 0:
-            connection.execute(TABLES + VIEWS + MEMORY)
-        elif found == 1:
-            _keep_copy(file, found)
-            connection.execute(FROM_1 + TABLES + VIEWS + MOVE_1)
-        elif found == 2:
-            _keep_copy(file, found)
-            connection.execute(FROM_2 + VIEWS)
-        connection.pragma("user_version", VERSION)
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # a full disk has undone it already
-            connection.execute("ROLLBACK")
-        raise
+    versions.prepare(LEDGER, connection, file, SCRIPTS)
 
 
 def is_older(connection: apsw.Connection) -> bool:
     """Tell whether the file has to be brought forward; LedgerError if a newer version wrote it."""
-    return _version(connection) < VERSION
-
-
-def _version(connection: apsw.Connection) -> int:
-    found = int(connection.pragma("user_version"))
-    if found > VERSION:
-        raise LedgerError(
-            f"the ledger was written by a newer version (schema {found}, this one knows {VERSION})",
-            hint="upgrade mini-llm",
-        )
-    return found
-
-
-def _keep_copy(file: Path, version: int) -> None:
-    """Copy the file as it is to one beside it. The caller holds the write lock, so nothing changes meanwhile."""
-    copy = file.with_name(f"{file.stem}.v{version}{file.suffix}")
-    unfinished = copy.with_name(f"{copy.name}.part")
-    unfinished.unlink(missing_ok=True)
-    unfinished.touch(mode=0o600)
-    reader = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READWRITE)
-    try:
-        reader.execute("VACUUM INTO ?", (str(unfinished),))
-    finally:
-        reader.close()
-    unfinished.replace(copy)
+    return versions.version(LEDGER, connection, len(SCRIPTS)) < len(SCRIPTS)

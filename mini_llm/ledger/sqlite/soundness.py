@@ -7,8 +7,9 @@ from pathlib import Path
 import apsw
 
 from mini_llm.errors import LedgerError
-
-MEND = "move it away, and a new one is begun; `sqlite3 OLD .recover` reads what is left of it"
+from mini_llm.ledger.sqlite.schema import LEDGER
+from mini_llm.sqlite.opening import connected, only_look
+from mini_llm.sqlite.telling import told
 
 
 def sqlite_version() -> str:
@@ -18,16 +19,12 @@ def sqlite_version() -> str:
 
 def read_through(file: Path, *, busy_ms: int = 2000) -> None:
     """Have SQLite check *file*. Raises LedgerError if it is damaged or no database."""
-    try:
-        connection = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READWRITE)
+    with told(LEDGER, file, "read"):
+        connection = connected(apsw.Connection, file, busy_ms)
         try:
-            connection.set_busy_timeout(busy_ms)
-            connection.execute("PRAGMA query_only = ON").fetchall()
-            connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
+            only_look(connection)
             found = connection.execute("PRAGMA quick_check(1)").get
         finally:
             connection.close()
-    except apsw.Error as error:
-        raise LedgerError(f"the ledger {file} can't be read: {error}", hint=MEND) from error
     if found != "ok":
-        raise LedgerError(f"the ledger {file} is damaged: {found}", hint=MEND)
+        raise LedgerError(f"the ledger {file} is damaged: {found}", hint=LEDGER.mend)

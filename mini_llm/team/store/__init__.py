@@ -1,4 +1,4 @@
-"""One file for a team server. One thread writes; calls that wait together share one commit. apsw's second door.
+"""One file for a team server. One thread writes; calls that wait together share one commit.
 
 `write` returns after the commit. A work that raises undoes itself alone; the others of its commit stand. Work functions
 are short: hash passwords and talk to networks elsewhere.
@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from mini_llm.team.store import schema
-from mini_llm.team.store.opening import BUSY_MS, Db, Durability, Sign, open_reader, open_writer, told
+from mini_llm.sqlite.opening import BUSY_MS
+from mini_llm.sqlite.versions import copy_to
+from mini_llm.team.store.opening import Db, Durability, Sign, open_reader, open_writer, told
 from mini_llm.team.store.writer import Asked, Writer
 from mini_llm.team.tokens import Tokens
 
@@ -85,7 +86,7 @@ class Store:
     async def backup(self, target: Path) -> None:
         """Write a sound copy to *target*, for its owner alone, while the server goes on."""
         with told(self._file, f"copied to {target}"):
-            await asyncio.get_running_loop().run_in_executor(self._readers, schema.copy_to, self._file, target)
+            await asyncio.get_running_loop().run_in_executor(self._readers, copy_to, self._file, target)
 
     def close(self) -> None:
         """Write what waits, then close the file. Raises StoreError if something could not be written."""

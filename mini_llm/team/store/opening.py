@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import apsw
 
 from mini_llm.ledger.owners import Owner, dead
-from mini_llm.ledger.sqlite.places import shared_by_network
+from mini_llm.sqlite import telling
+from mini_llm.sqlite.opening import begin_log, connected, make, only_look
 from mini_llm.team.errors import InvalidError, StoreError
 from mini_llm.team.store import schema
+from mini_llm.team.store.schema import TEAM
 from mini_llm.team.tokens import Tokens
 
 Durability = Literal["process", "power"]
 
 SQLiteValue: TypeAlias = int | float | bytes | str | None
-
-BUSY_MS = 5000
-PAUSE_SECONDS = 0.01  # between two tries to open a file that is held
 
 
 class Db(apsw.Connection):
@@ -82,19 +79,11 @@ class Sign:
 def open_writer(file: Path, tokens: Tokens, sign: Sign, durability: Durability, busy_ms: int) -> Db:
     """Open *file* to write, making it if need be, for its owner alone."""
     with told(file, "opened"):
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if name := shared_by_network(file):
-            raise StoreError(
-                f"{file} lies on a network share ({name}), where SQLite files are damaged",
-                hint="set MINI_LLM_HOME to a folder on this machine",
-            )
-        _make(file)
+        if not make(TEAM, file):
+            _refuse_exposed(file)
         db = _connected(file, tokens, sign, busy_ms)
         try:
-            _begin_log(db, busy_ms)
-            db.pragma("synchronous", 2 if durability == "power" else 1)
-            # Without this a statement is planned anew whenever a value is bound to it: 18 µs instead of 3.
-            db.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+            begin_log(db, busy_ms, durable=durability == "power")
             schema.prepare(db, file)
             db.pragma("foreign_keys", 1)
         except BaseException:
@@ -107,54 +96,29 @@ def open_reader(file: Path, tokens: Tokens, sign: Sign, busy_ms: int) -> Db:
     """Open *file* to look: nothing is written, and the log is never folded into the file."""
     with told(file, "opened"):
         db = _connected(file, tokens, sign, busy_ms)
-        db.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
-        db.execute("PRAGMA query_only = ON").fetchall()
+        only_look(db)
         return db
 
 
 @contextmanager
 def told(file: Path, what: str) -> Iterator[None]:
     """Turn what the database or the system says into a StoreError."""
-    try:
-        yield
-    except (apsw.NotADBError, apsw.CorruptError) as error:
-        raise StoreError(f"{file} can't be {what}: it is damaged ({error})", hint="put back a backup") from error
-    except apsw.FullError as error:
-        raise StoreError(f"{file} can't be {what}: the disk is full", hint="free space; nothing is lost") from error
-    except apsw.BusyError as error:
-        raise StoreError(f"{file} can't be {what}: another program holds it", hint="close that program") from error
-    except apsw.InterruptError as error:
-        raise StoreError(f"{file} can't be {what}: it took too long", hint="ask for a shorter time") from error
-    except UnicodeEncodeError as error:
-        raise InvalidError("what was sent is no text") from error
-    except (apsw.Error, OSError) as error:
-        raise StoreError(f"{file} can't be {what}: {error}") from error
+    with telling.told(TEAM, file, what):
+        try:
+            yield
+        except apsw.InterruptError as error:
+            found = f"{TEAM.name} {file} can't be {what}: it took too long"
+            raise StoreError(found, hint="ask for a shorter time") from error
+        except UnicodeEncodeError as error:
+            raise InvalidError("what was sent is no text") from error
 
 
 def _connected(file: Path, tokens: Tokens, sign: Sign, busy_ms: int) -> Db:
-    db = Db(str(file), flags=apsw.SQLITE_OPEN_READWRITE)
-    db.set_busy_timeout(busy_ms)
+    db = connected(Db, file, busy_ms)
     db.tokens, db.sign = tokens, sign
     return db
 
 
-def _begin_log(db: Db, busy_ms: int) -> None:
-    """Let writes go to a log first. SQLite asks for that once, and does not wait for a process that makes the file."""
-    end = time.monotonic() + busy_ms / 1000
-    while True:
-        try:
-            db.execute("PRAGMA journal_mode = WAL").fetchall()
-            return
-        except apsw.BusyError:
-            if time.monotonic() >= end:
-                raise
-        time.sleep(PAUSE_SECONDS)
-
-
-def _make(file: Path) -> None:
-    """Make the file for its owner alone; refuse one that others can read."""
-    with suppress(FileExistsError):
-        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        return
+def _refuse_exposed(file: Path) -> None:
     if sys.platform != "win32" and file.stat().st_mode & 0o077:
         raise StoreError(f"others can read {file}, which holds what your team stores", hint=f"run `chmod 600 {file}`")

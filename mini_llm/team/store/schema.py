@@ -12,7 +12,11 @@ from pathlib import Path
 
 import apsw
 
+from mini_llm.sqlite import versions
+from mini_llm.sqlite.telling import Kind
 from mini_llm.team.errors import StoreError
+
+TEAM = Kind("the team's file", StoreError, mend="put back a backup", room="free space; nothing is lost")
 
 PEOPLE = """
 CREATE TABLE team (
@@ -264,46 +268,4 @@ STEPS = (PEOPLE + KEYS + MONEY + AUDIT,)
 
 def prepare(connection: apsw.Connection, file: Path, steps: Sequence[str] = STEPS) -> None:
     """Make the tables in a new file, bring an older one forward, refuse one that a newer version wrote."""
-    if _version(connection, len(steps)) == len(steps):
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        found = _version(connection, len(steps))  # another process may have been quicker
-        if 0 < found < len(steps):
-            _keep_copy(file, found)
-        for step in steps[found:]:
-            connection.execute(step)
-        connection.pragma("user_version", len(steps))
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # a full disk has undone it already
-            connection.execute("ROLLBACK")
-        raise
-
-
-def copy_to(file: Path, target: Path) -> None:
-    """Write a sound copy of *file* to *target*, for its owner alone, while others write."""
-    unfinished = target.with_name(f"{target.name}.part")
-    unfinished.unlink(missing_ok=True)
-    unfinished.touch(mode=0o600)
-    reader = apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READWRITE)
-    try:
-        reader.execute("VACUUM INTO ?", (str(unfinished),))
-    finally:
-        reader.close()
-    unfinished.replace(target)
-
-
-def _version(connection: apsw.Connection, newest: int) -> int:
-    found = int(connection.pragma("user_version"))
-    if found > newest:
-        raise StoreError(
-            f"the team's file was written by a newer version (schema {found}, this one knows {newest})",
-            hint="upgrade mini-llm",
-        )
-    return found
-
-
-def _keep_copy(file: Path, version: int) -> None:
-    """Copy the file as it is to one beside it. The caller holds the write lock, so nothing changes meanwhile."""
-    copy_to(file, file.with_name(f"{file.stem}.v{version}{file.suffix}"))
+    versions.prepare(TEAM, connection, file, [";".join(steps[found:]) for found in range(len(steps))])

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import apsw
 
 from mini_llm.errors import MiniLLMError
+from mini_llm.sqlite.opening import identity, writing
 from mini_llm.team.errors import StoreError
 from mini_llm.team.store.opening import Db, told
 
@@ -46,7 +47,7 @@ class Writer:
     def __init__(self, db: Db, file: Path) -> None:
         self._db = db
         self._file = file
-        self._identity = _identity(file)
+        self._identity = identity(file)
         self._handed: queue.SimpleQueue[Asked | None] = queue.SimpleQueue()
         self._kept: list[Asked] = []  # could not be written yet, and nobody waits
         self._retry_at = 0.0
@@ -135,17 +136,10 @@ class Writer:
         self._tidy()
 
     def _commit(self, wanted: Sequence[Asked]) -> list[Done]:
-        if _identity(self._file) != self._identity:
+        if identity(self._file) != self._identity:
             raise StoreError(f"{self._file} was moved away: what is written would be lost with it")
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            done = [self._do(asked) for asked in wanted]
-            self._db.execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-        return done
+        with writing(self._db):
+            return [self._do(asked) for asked in wanted]
 
     def _do(self, asked: Asked) -> Done:
         """Run one piece of work; if it raises, it alone is undone."""
@@ -182,14 +176,6 @@ class Writer:
     def _note_log(self, _: apsw.Connection, __: str, pages: int) -> int:
         self._log_pages = pages
         return apsw.SQLITE_OK
-
-
-def _identity(file: Path) -> tuple[int, int]:
-    """Return what tells this file from another of its name, (0, 0) if there is none."""
-    with suppress(FileNotFoundError):
-        found = file.stat()
-        return found.st_dev, found.st_ino
-    return 0, 0
 
 
 def _tell(done: Sequence[Done]) -> None:
