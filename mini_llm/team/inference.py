@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from mini_llm import peek, pricing
+from mini_llm.errors import UsageError
 from mini_llm.gateway import counting, embeddings, relay, routes
 from mini_llm.gateway.calls import Exchange
 from mini_llm.gateway.request import Request
@@ -68,11 +69,17 @@ class Client:
             told = f"this key may not use {name[:200]}" if name else "this key must name a model"
             raise ModelNotAllowedError(told, hint="`mini-llm models` lists what it may use")
 
-    def check_beside(self, raw: bytes) -> None:
-        """Raise ModelNotAllowedError unless the key may use every model that a body names beside its own."""
-        if self.key.rights.models is None:
+    def check_body(self, raw: bytes) -> None:
+        """Refuse what goes on unseen, so that nobody knows what it costs, and models beside the one asked for that the
+        key may not use. Raises UsageError, ModelNotAllowedError."""
+        limited = self.key.rights.models is not None
+        if not limited and b"background" not in raw and b"\\u00" not in raw:  # which may spell it
             return
         body = peek.read(raw)
+        if body.get("background"):
+            raise UsageError("background: answers are not made in the background here", hint="stream it")
+        if not limited:
+            return
         provider = str(body.get("model")).partition("/")[0]
         for name in beside.named(body):
             if not self._may_use(name) and not self._may_use(f"{provider}/{name}"):
@@ -248,7 +255,7 @@ class Desk:
         async def answered(gateway: Gateway, request: Request, responder: Responder, exchange: Exchange) -> None:
             client = self._client(gateway, request, exchange)
             exchange.patron, exchange.tool = client, tool_of(request)
-            client.check_beside(request.body)
+            client.check_body(request.body)
             self.payer.clients[exchange.id] = client
             try:
                 await handler(gateway, request, responder, exchange)

@@ -152,6 +152,18 @@ def test_a_limit_of_less_than_nothing_is_no_way_around_the_credits(limit: float,
         assert answer.status_code == 200
 
 
+@pytest.mark.parametrize("name", ["background", "b\\u0061ckground"])
+def test_nothing_goes_on_in_the_background_where_nobody_sees_what_it_costs(name: str, tmp_path: Path) -> None:
+    with Provider() as lab:
+        there = {"baseUrl": lab.url, "models": ["m"], "apiKey": "sk-lab-0123456789", "dialect": "openai_responses"}
+        with serving(tmp_path, {"lab": lab}, {"providers": {"lab": there}}) as server:
+            body = f'{{"model": "m", "input": "Hi", "{name}": true}}'
+            headers = {**server.headers, "content-type": "application/json"}
+            answer = server.client.post("/v1/responses", content=body, headers=headers)
+            assert answer.status_code == 400 and answer.json()["error"]["message"].startswith("background")
+            assert not lab.seen
+
+
 def test_a_budget_that_is_spent_says_when_it_starts_anew(tmp_path: Path) -> None:
     with Provider() as lab, serving(tmp_path, {"lab": lab}) as server:
         member = server.member("ann@example.com")
