@@ -150,8 +150,10 @@ class Registry:
             return ""
         variables = " or ".join(f"`{name}`" for name in provider.key_env)
         ways = f"set {variables}, or run" if variables else "run"
+        taken = next((name for name in provider.key_env if self._environ.get(name)), "")
         raise CredentialError(
-            f"no key for {provider.name}", hint=f"{ways} `mini-llm providers add {provider.name} --key`"
+            f"no key for {provider.name}{f': {taken} holds a token of the gateway' if taken else ''}",
+            hint=f"{ways} `mini-llm providers add {provider.name} --key`",
         )
 
     @cached_property
@@ -193,8 +195,16 @@ class Registry:
         return found
 
     def _variable(self, provider: Provider) -> str:
-        """Return the first of its key variables that is set."""
-        return next((name for name in provider.key_env if self._environ.get(name)), "")
+        """Return the first of its key variables that is set.
+
+        `mini-llm env` puts the gateway's own token into the usual ones: that is no key of theirs, and not sent there.
+        """
+        settings = self._settings.get(provider.name)
+        named = settings is not None and settings.key_env
+        found = (
+            name for name in provider.key_env if (value := self._environ.get(name)) and (named or not _ours(value))
+        )
+        return next(found, "")
 
     def _usable(self, name: str) -> Provider | None:
         """Return the provider if it can be used without being named; a broken one only leaves a notice."""
@@ -285,7 +295,12 @@ def wallet_token(environ: Mapping[str, str]) -> str:
     Tools that ask the gateway have its own token in the same variable (`mini-llm run`); that goes to no wallet.
     """
     told = environ.get(WALLET_TOKEN, "").strip()
-    return "" if told.startswith(GATEWAY_TOKENS) else told
+    return "" if _ours(told) else told
+
+
+def _ours(value: str) -> bool:
+    """Tell whether *value* is a token of a gateway."""
+    return value.strip().startswith(GATEWAY_TOKENS)
 
 
 def _merged(table: dict[str, Any], settings: ProviderSettings) -> dict[str, Any]:
