@@ -36,6 +36,12 @@ def test_an_answer_tells_its_text_usage_cost_and_route(tmp_path: Path, dialect: 
     assert answer.to_dict()["cost"] == "0.0004"
 
 
+def test_a_cost_of_nothing_reads_as_0(tmp_path: Path) -> None:
+    with Provider(Say("Hi", usage=(0, 0))) as provider:
+        answer = paid_world(tmp_path / "home", provider).ask("Hi")
+    assert (str(answer.cost), answer.to_dict()["cost"]) == ("0", "0")
+
+
 @pytest.mark.parametrize("dialect", ["openai", "anthropic"])
 def test_a_stream_gives_deltas_and_then_the_same_answer(tmp_path: Path, dialect: str) -> None:
     with Provider(Say("Paris is the capital", usage=(100, 20))) as provider:

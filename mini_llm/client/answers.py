@@ -70,7 +70,9 @@ class Answer:
         """The cost in US dollars, exactly; None if unknown."""
         from decimal import Decimal  # 8 ms at start-up, for those who ask
 
-        return None if self.cost_nanos is None else Decimal(self.cost_nanos).scaleb(-9)
+        if not self.cost_nanos:
+            return None if self.cost_nanos is None else Decimal(0)  # not 0E-9
+        return Decimal(self.cost_nanos).scaleb(-9)
 
     def to_dict(self) -> Json:
         """Return the answer as plain JSON values; the keys are stable."""
