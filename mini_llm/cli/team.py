@@ -79,18 +79,19 @@ def set_(
     if token_seconds >= 0:
         changes["access_token_seconds"] = token_seconds or None
     found = write(known, lambda db, by, now: _changed(db, by, changes, name, now), team)
-    told = {
-        "name": found.name,
-        "grant_nanos": found.terms.grant,
-        "discount_percent": found.terms.discount_percent,
+    grant_nanos, percent = found.terms.grant, found.terms.discount_percent
+    rest = {
         "access_token_seconds": found.terms.access_token_seconds,
         "url": settings_of(known).url,
         "top_up_url": settings_of(known).top_up_url,
     }
     if as_json:
-        output.json(told)
-    else:
-        output.fields(told, color=known.colour())
+        output.json({"name": found.name, "grant_nanos": grant_nanos, "discount_percent": percent, **rest})
+        return
+    from mini_llm.pricing import dollars
+
+    terms = {"name": found.name, "grant": dollars(grant_nanos), "discount": f"{percent} %"}
+    output.fields({**terms, **rest}, color=known.colour())
 
 
 @app.command("backup", cls=Command, epilog=examples("team backup /backups/team.db"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ from mini_llm.cli import output
 from mini_llm.cli.frame import Command, Listing, new_app
 from mini_llm.cli.help import examples
 from mini_llm.cli.team_file import AsJson, TeamName, known_of, member, nanos, period, read, write
+from mini_llm.errors import UsageError
 
 if TYPE_CHECKING:
     from mini_llm.team.keys import Key
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from mini_llm.team.store import Db
 
 DAY = 86_400
+SHORT = 12  # characters of an id that are enough to tell a key from the others
 keys = new_app(
     Listing,
     epilog=examples(
@@ -58,6 +61,8 @@ def list_(
         output.json([described(one, names) for one in found])
         return
     cells = [_cells(described(one, names)) for one in found]
+    if output.is_terminal(sys.stdout):  # the beginning of an id is enough for `revoke`
+        cells = [[id[:SHORT], *of[:2], "", *of[3:-1], of[-1][:10]] for id, *of in cells]
     output.table(
         ("ID", "NAME", "MEMBER", "ENDS IN", "MODELS", "BUDGET", "EXPIRES", "LAST USED"), cells, color=known.colour()
     )
@@ -102,7 +107,7 @@ def create(
 @keys.command(cls=Command)
 def revoke(
     ctx: typer.Context,
-    id: Annotated[str, typer.Argument(metavar="ID", help="As `team keys` lists it")],
+    id: Annotated[str, typer.Argument(metavar="ID", help="As `team keys` lists it, or how it begins")],
     team: TeamName = "",
 ) -> None:
     """End a key for good; a server that runs hears of it within seconds."""
@@ -111,7 +116,12 @@ def revoke(
     known = known_of(ctx)
 
     def end(db: Db, by: Operator, now: float) -> Key:
-        key = keys.revoke(db, by, id, now)
+        meant = [one.id for one in keys.list_of(db, by) if len(id) >= SHORT and one.id.startswith(id)]
+        if len(meant) > 1:
+            raise UsageError(
+                f"{len(meant)} keys begin with {id}", hint="`mini-llm team keys list --json` has all of it"
+            )
+        key = keys.revoke(db, by, meant[0] if meant else id, now)
         audit.note(db, by.team, by.id, "key.revoke", key.id, "", now, name=key.name)
         return key
 

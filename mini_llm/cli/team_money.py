@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,6 +67,8 @@ def show_budgets(ctx: typer.Context, team: TeamName = "", as_json: AsJson = Fals
         output.json([_standing(one, names) for one in found])
     elif found:
         rows = [_budget_cells(one, names) for one in found]
+        if output.is_terminal(sys.stdout):  # the day is enough: every period begins at midnight, UTC
+            rows = [[*row[:-1], row[-1][:10]] for row in rows]
         columns = ("BUDGET OF", "PERIOD", "LIMIT", "SPENT", "HELD", "ANEW")
         output.table(columns, rows, color=known.colour(), numbers=("LIMIT", "SPENT", "HELD"))
     else:

@@ -70,9 +70,9 @@ def init(
         return
     known.say(
         f"made the team {name} in {home}; {email} is its owner\n"
-        "  mini-llm --profile team providers add openai --key    give it a provider, or set OPENAI_API_KEY …\n"
-        "  mini-llm team start                                   run it\n"
-        "  mini-llm team invite                                  a link for each of your people"
+        "  mini-llm --profile team providers add openai --key   a provider for all\n"
+        "  mini-llm team start                                  run it\n"
+        "  mini-llm team invite                                 a link for each person"
     )
 
 

@@ -99,6 +99,19 @@ def test_a_company_is_up_with_three_commands_and_stops_when_it_is_told(tmp_path:
     assert (tmp_path / HOME / "data" / STORE_FILE).stat().st_mode & 0o077 == 0
 
 
+def test_keys_fit_a_terminal_and_one_is_revoked_by_how_its_id_begins(tmp_path: Path) -> None:
+    run(tmp_path, "init", "--name", "Example", "--email", "o@example.com", "--password-stdin", "--json")
+    rights = ("--models", "fast", "--budget", "2", "--period", "daily", "--days", "30")
+    made = run(tmp_path, "keys", "create", "--member", "o@example.com", "--name", "ci", *rights, "--json")
+    code, screen = process.on_terminal(tmp_path, "team", "keys")
+    row = next(line.split() for line in screen.splitlines() if " ci " in line)
+    assert (code, row[1:-1]) == (0, ["ci", "o@example.com", "fast", "$2.00", "daily"])
+    assert process.run(tmp_path, "team", "keys", "revoke", "key_").code != 0
+    run(tmp_path, "keys", "revoke", row[0])
+    left = run(tmp_path, "keys", "list", "--revoked", "--json")
+    assert [bool(one["revoked_at"]) for one in left if one["id"] == made["id"]] == [True]
+
+
 def test_a_stream_that_runs_is_finished_before_the_server_ends(tmp_path: Path) -> None:
     with Provider(Say("one two three four five", pause=0.1)) as lab:
         company = Founded(tmp_path, lab)
