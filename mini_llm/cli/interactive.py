@@ -39,7 +39,7 @@ def converse(
     talk = Talk(messages, options)
     talk.attached = list(asked.parts)
     room = _Room(known, talk, shown, fetch)
-    known.say_dim(f"{decision.line()} · /help tells the commands, {LEAVING}")
+    known.say_dim(f"{decision.line()}\n/help tells the commands, {LEAVING}")
     asyncio.run(room.talk(asked.text))
 
 

@@ -52,7 +52,8 @@ def models(
     if as_json:
         output.json([_described(model) for model in found])
     elif found:
-        output.table(("MODEL", "CONTEXT", "IN", "OUT", "CAN"), [_row(one) for one in found], color=flags(ctx).colour())
+        columns = ("MODEL", "CONTEXT", "IN", "OUT", "CAN")
+        output.table(columns, [_row(one) for one in found], color=flags(ctx).colour(), whole=("CAN",))
     _say_if_none(flags(ctx), found, query, everything=everything)
 
 

@@ -88,11 +88,12 @@ def table(
     *,
     color: bool = False,
     numbers: Collection[str] = (),
+    whole: Collection[str] = (),
     total: Sequence[str] = (),
 ) -> None:
     """Write rows: aligned under their names on a terminal, with *total* last; tab-separated and bare in a pipe.
 
-    The columns named in *numbers* stand to the right.
+    The columns named in *numbers* stand to the right; those in *whole* are not folded while others can be.
     """
     if not is_terminal(sys.stdout):
         for row in rows:
@@ -107,12 +108,13 @@ def table(
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=bold)
     console = Console(file=sys.stdout, no_color=not color, highlight=False)
     widest = [max(len(row[position]) for row in [columns, *rows]) for position in range(len(columns))]
-    whole = [width <= SHORT or column in numbers for column, width in zip(columns, widest, strict=True)]
-    needed = sum(width if kept else SHORT for width, kept in zip(widest, whole, strict=True)) + 2 * len(columns)
-    for column, kept in zip(columns, whole, strict=True):
+    stiff = [column in (*numbers, *whole) or width <= SHORT for column, width in zip(columns, widest, strict=True)]
+    needed = sum(width if kept else SHORT for width, kept in zip(widest, stiff, strict=True)) + 2 * len(columns)
+    for column, kept in zip(columns, stiff, strict=True):
         justify: Literal["left", "right"] = "right" if column in numbers else "left"
         # what is short stands on one line, unless that would cut it off
-        grid.add_column(column, overflow="fold", no_wrap=kept and needed <= console.width, justify=justify)
+        style = "cyan" if color and not column else ""  # a bar
+        grid.add_column(column, style, overflow="fold", no_wrap=kept and needed <= console.width, justify=justify)
     for row in rows:
         grid.add_row(*(Text(clean(cell)) for cell in row))
     console.print(grid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from mini_llm.errors import UnknownModelError
 from mini_llm.gateway import described
 
 if TYPE_CHECKING:
+    from mini_llm.cli.flags import Flags
     from mini_llm.providers import Provider
 
 app = new_app(
@@ -59,7 +61,9 @@ def add(
     storage = adding.Storage(insecure=insecure, require_keyring=keyring)
     provider = adding.add(flags(ctx), wanted, storage)
     names.remember_anew(flags(ctx))
-    flags(ctx).say(f"added {name} ({provider.base_url}); try it: `mini-llm providers test {name}`")
+    known = flags(ctx)
+    profile = f"--profile {known.profile} " if known.profile else ""
+    known.say(f"added {name} ({provider.base_url}); try it: `mini-llm {profile}providers test {name}`")
 
 
 @app.command("list", cls=Command)
@@ -76,12 +80,27 @@ def list_(
         output.json(found)
         return
     rows = [(row["name"], row["key"], row["base_url"], row["dialect"], row["health"]) for row in found]
-    if rows:
+    if everyone and output.is_terminal(sys.stdout):
+        _everyone(flags(ctx), found)
+    elif rows:
         output.table(("NAME", "KEY FROM", "ADDRESS", "DIALECT", "HEALTH"), rows, color=flags(ctx).colour())
     else:
         flags(ctx).say("no providers yet; add one: `mini-llm providers add groq --key`")
     for notice in runtime.registry.notices:
         flags(ctx).say(f"warning: {notice}")
+
+
+def _everyone(known: Flags, found: list[dict[str, Any]]) -> None:
+    """Show all there are as a terminal has room for: who can be used, and what the others want."""
+    rows = [(row["name"], row["key"], row["base_url"] if row["usable"] else _wanted(row)) for row in found]
+    output.table(("NAME", "KEY FROM", "ADDRESS, OR WHAT IT NEEDS"), rows, color=known.colour())
+    known.say_dim("`mini-llm providers add NAME --key` keeps a key; `… show NAME` tells more")
+
+
+def _wanted(row: dict[str, Any]) -> str:
+    """Return what is to be set so that a provider can be used, without what is the same for each."""
+    ways = str(row["mend"]).removesuffix(f", or run `mini-llm providers add {row['name']} --key`")
+    return ways.removesuffix(f", or run `mini-llm providers add {row['name']} --url URL`") or str(row["health"])
 
 
 @app.command("remove", cls=Command)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mini_llm.setup.tool import Offer, Place, Tool
     from mini_llm.setup.writing import Edit
 
+WAYS = {"none": "not possible"}  # as people read it
 app = new_app()
 
 
@@ -219,10 +220,16 @@ def _list(known: Flags, place: Place, *, as_json: bool) -> None:
         output.json([one.to_dict() for one in found])
         return
     rows = [
-        (one.tool.name, str(one.installed or "-"), one.way, "stale" if one.stale else "yes" if one.configured else "-")
+        (
+            one.tool.name,
+            str(one.installed or "-"),
+            WAYS.get(one.way, one.way),
+            "stale" if one.stale else "yes" if one.configured else "-",
+        )
         for one in found
     ]
-    output.table(("TOOL", "HERE", "BY", "SET UP"), rows, color=known.colour())
+    output.table(("TOOL", "HERE", "WAY", "SET UP"), rows, color=known.colour())
+    known.say_dim("`mini-llm setup TOOL` writes a tool's settings, `mini-llm run TOOL` starts it without")
     for one in found:
         if one.stale:
             known.say(f"{one.tool.name}: {one.stale}; `mini-llm setup {one.tool.name}` brings it up to date")

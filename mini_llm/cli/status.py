@@ -157,11 +157,18 @@ def _screen(found: dict[str, Any]) -> dict[str, Any]:
         "default": f"{default['model']}: {targets}" if default["model"] not in ("", targets) else targets,
     }
     width = max((len(row["name"]) for row in found["providers"]), default=0)
-    rows = [f"{row['name']:<{width}}  {row['key'] or row['health']}" for row in found["providers"]]
+    rows = [f"{row['name']:<{width}}  {_key(row)}" for row in found["providers"]]
     lines["providers"] = "\n".join(rows) or "none"
     lines["today"] = _spent(found["today"])
     lines["budgets"] = "\n".join(map(_stands, found["budgets"]))
     return {**lines, "config": found["config"], "prices": f"of {found['catalogue']}"}
+
+
+def _key(provider: dict[str, Any]) -> str:
+    """Return where a provider's key is, or what is wrong with it."""
+    if not provider["usable"]:
+        return str(provider["health"])
+    return "no key needed" if provider["key"] == described.NO_KEY else f"key from {provider['key']}"
 
 
 def _running(gateway: dict[str, Any] | None) -> str:
@@ -177,7 +184,7 @@ def _running(gateway: dict[str, Any] | None) -> str:
     workers = f", {gateway['workers']} workers" if gateway["workers"] > 1 else ""
     hour = gateway["requests"]["last_hour"]
     asked = f"{'?' if hour is None else format(hour, ',')} requests in the last hour"
-    return f"{line}{workers}; {asked}, {gateway['requests']['live']} under way"
+    return f"{line}{workers}\n{asked}, {gateway['requests']['live']} under way"
 
 
 def _targets(gateway: dict[str, Any] | None) -> str:

@@ -28,7 +28,8 @@ def table(known: Flags, rows: Sequence[UsageRow], by: str, period: Period) -> No
     if output.is_terminal(sys.stdout):
         known.say_dim(f"{period.words}\n")
         cells = _fitted(columns, [*rows, total])
-        bars = [*chart.bars(_weights(rows), chart.room_beside(columns, cells)), ""]
+        room = chart.room_beside(columns, cells) if len(rows) > 1 else 0  # one alone is compared with nothing
+        bars = [*chart.bars(_weights(rows), room), ""]
         *lines, last = [[*row, bar] for row, bar in zip(cells, bars, strict=True)]
         output.table((*columns, ""), lines, color=known.colour(), numbers=COLUMNS, total=last if len(lines) > 1 else ())
         notes = ["", *notes] if notes else []

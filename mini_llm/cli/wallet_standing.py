@@ -173,5 +173,5 @@ def _means(wallet: dict[str, Any]) -> str:
     parts = [f"plan {wallet['plan']}"] if wallet.get("plan") else []
     if team := wallet.get("team"):
         parts.append(f"team {team['name']}" + (f" ({team['role']})" if team.get("role") else ""))
-    parts.append(f"key from {wallet['key_from']}")
-    return " · ".join(parts)
+    means = " · ".join(parts)
+    return f"{means}\nkey from {wallet['key_from']}".strip()

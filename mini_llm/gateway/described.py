@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from mini_llm.routing import Decision
     from mini_llm.runtime import Runtime
 
+NO_KEY = "none needed"
+
 
 def names(runtime: Runtime) -> list[str]:
     """Return the config's providers first, then those whose key is in the environment."""
@@ -25,7 +27,7 @@ def provider(runtime: Runtime, name: str) -> dict[str, Any]:
         row |= {"base_url": found.base_url, "dialect": found.dialect}
         references = [key for key in runtime.registry.key_references(found) if key]
         places = dict.fromkeys(runtime.credentials.describe(reference) for reference in references)
-        row["key"] = ", ".join(places) or "none needed"
+        row["key"] = ", ".join(places) or NO_KEY
         for reference in references:
             _find(runtime, reference, found.base_url)
     except MiniLLMError as error:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.process import run
+from tests.cli.process import on_terminal, run
 from tests.upstream import Provider, Say, Status
 
 Lab = Callable[..., Provider]
@@ -163,6 +163,19 @@ def test_list_tells_where_each_key_is_and_what_does_not_work(home: Path, lab: La
     names = [line.split("\t")[0] for line in run(home, "providers").out.splitlines()]
     assert names == ["lab", "groq"]
     assert len(run(home, "providers", "list", "--all").out.splitlines()) > 20
+
+
+def test_all_providers_fit_a_terminal_with_what_each_needs(home: Path) -> None:
+    code, screen = on_terminal(home, "providers", "list", "--all")
+    groq = next(line for line in screen.splitlines() if line.startswith("groq"))
+    assert (code, groq.split()[1:]) == (0, ["set", "`GROQ_API_KEY`"])
+    assert all(len(line) <= 80 for line in screen.splitlines())
+    assert "ddress of" not in screen
+
+
+def test_the_next_command_that_add_tells_is_of_the_same_profile(home: Path) -> None:
+    added = run(home, "--profile", "team", "providers", "add", "lab", "--url", "http://127.0.0.1:9/v1")
+    assert "try it: `mini-llm --profile team providers test lab`" in added.err
 
 
 def test_show_tells_what_is_known_of_one(home: Path, lab: Lab) -> None:

@@ -34,7 +34,7 @@ def test_a_gateway_that_runs_is_shown_with_its_targets_and_what_it_did(tmp_path:
     assert {one["target"]: one["state"] for one in about["targets"]} == {"lab/m": "closed", "broken/m": "open"}
     assert told["problems"] == []
     assert shown["gateway"].startswith(f"{gateway.url}, since 20")
-    assert shown["gateway"].endswith(f"pid {gateway.process.pid}; 6 requests in the last hour, 0 under way")
+    assert shown["gateway"].endswith(f"pid {gateway.process.pid} 6 requests in the last hour, 0 under way")
     assert "broken/m" in shown["targets"]
     assert "resting for" in shown["targets"]
     assert "ok, first content after 0." in shown["targets"]

@@ -47,7 +47,7 @@ def test_who_is_connected_sees_account_credits_usage_plan_team_and_budget(
         f"Connected to {server.url[7:]} as a@example.com credits $47.66 · today $2.34 in 412 requests"
     )
     assert "budget $2.34 of $10.00 a day" in line
-    assert "plan free · team Example (member) · key from file" in line
+    assert "plan free · team Example (member) key from file" in line
     code, found = known(home_of_a_member)
     wallet_ = found["wallet"]
     assert (code, found["problems"]) == (0, [])

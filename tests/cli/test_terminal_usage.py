@@ -70,7 +70,7 @@ def test_no_figure_is_cut_where_there_is_little_room(home: Path) -> None:
 
 
 def test_without_colour_or_unicode_it_is_plain(home: Path) -> None:
-    booked(home, ENTRY._replace(time=at("2026-03-01"), cost_nanos=DOLLAR))
+    booked(home, *(ENTRY._replace(time=at(day), cost_nanos=DOLLAR) for day in ("2026-03-01", "2026-03-02")))
     terminal = Terminal(home, "usage", *SINCE, environ={**UTC, "NO_COLOR": "1", "PYTHONIOENCODING": "ascii"})
     assert terminal.end() == 0
     assert "\x1b" not in terminal.screen
