@@ -14,18 +14,19 @@ from tests.cli.process import Terminal, inside, run
 from tests.upstream import Bytes, Provider, Status
 
 KEY = "sk-canary-0123456789abcdef"
+QUIET = {"MINI_LLM_GATEWAY_PORT": "1"}  # where nobody listens: a gateway of this machine is not the test's
 MODELS = Bytes(b'{"object":"list","data":[{"id":"m"},{"id":"n"}]}')
 
 
 def _told(home: Path, *args: str, environ: dict[str, str] | None = None) -> tuple[int, dict[str, dict[str, Any]]]:
-    result = inside(home, "doctor", "--json", *args, environ=environ)
+    result = inside(home, "doctor", "--json", *args, environ={**QUIET, **(environ or {})})
     rows = json.loads(result.out)
     assert all(set(row) == {"name", "state", "what", "mend"} for row in rows)
     return result.code, {row["name"]: row for row in rows}
 
 
 def test_a_new_machine_is_well_and_says_what_could_be_better(home: Path) -> None:
-    result = run(home, "doctor", "--offline", environ={"SHELL": "/bin/bash"})
+    result = run(home, "doctor", "--offline", environ={**QUIET, "SHELL": "/bin/bash"})
     rows = [line.split("\t") for line in result.out.splitlines()]
     assert (result.code, result.err) == (0, "")
     assert {row[1] for row in rows} >= {
@@ -97,7 +98,9 @@ def test_completions_are_fresh_only_when_they_are_of_this_version(home: Path) ->
 
 def test_a_report_holds_no_key_no_home_and_no_private_host(home: Path, configure: Callable[..., Path]) -> None:
     configure(providers={"lab": {"baseUrl": "http://llm.corp.invalid:1/v1", "apiKey": KEY}})
-    result = inside(home, "doctor", "--report", environ={"USER": "marian", "HTTPS_PROXY": f"http://{KEY}@p.corp:1"})
+    result = inside(
+        home, "doctor", "--report", environ={**QUIET, "USER": "marian", "HTTPS_PROXY": f"http://{KEY}@p.corp:1"}
+    )
     assert result.code == 1
     assert result.out.startswith("```text\n")
     for secret in (KEY, "corp", str(home), "marian"):
@@ -106,7 +109,7 @@ def test_a_report_holds_no_key_no_home_and_no_private_host(home: Path, configure
 
 def test_on_a_terminal_a_problem_stands_with_what_mends_it(home: Path, configure: Callable[..., Path]) -> None:
     configure("{ nonsense")
-    terminal = Terminal(home, "doctor", "--offline")
+    terminal = Terminal(home, "doctor", "--offline", environ=QUIET)
     assert terminal.end(30) == 1
     assert "problem  config" in terminal.plain
     assert "→ mini-llm config edit" in terminal.plain
