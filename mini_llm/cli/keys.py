@@ -16,9 +16,13 @@ class Enter:
         """Tell whether Enter was pressed since the last time."""
         if not self.there:
             return False
-        return _pressed_on_windows() if sys.platform == "win32" else self._pressed()
+        if sys.platform == "win32":
+            return _pressed_on_windows()
+        return self._pressed()
 
     def _pressed(self) -> bool:
+        if sys.platform == "win32":
+            return False
         import select
 
         handle = sys.stdin.fileno()

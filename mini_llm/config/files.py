@@ -13,7 +13,7 @@ from pathlib import Path
 from mini_llm.errors import ConfigError
 
 LIMIT = 1 << 20
-_WINDOWS = os.name == "nt"
+_WINDOWS = sys.platform == "win32"
 
 
 def read(path: Path, *, limit: int = LIMIT) -> bytes | None:
@@ -119,7 +119,7 @@ def _sweep(target: Path) -> None:
 def _write_new(path: Path, data: bytes, *, like: Path, mode: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     with os.fdopen(handle, "wb") as file:
-        if not _WINDOWS:
+        if sys.platform != "win32":
             os.fchmod(handle, mode)
             if os.geteuid() == 0 and like.exists():  # under sudo the file stays its owner's
                 os.fchown(handle, like.stat().st_uid, like.stat().st_gid)

@@ -89,6 +89,8 @@ class Heartbeat:
 
 def resident() -> int:
     """Return how many bytes of memory this process has in use, 0 where that is not known."""
+    if sys.platform == "win32":
+        return 0
     with suppress(OSError, ValueError):  # Linux alone has this
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
@@ -104,7 +106,9 @@ def process() -> list[Family]:
             gauge("process_resident_memory_bytes", "Memory in use.", resident()),
             gauge("process_open_fds", "Open descriptors.", len(os.listdir("/proc/self/fd")) - 1),  # noqa: PTH208
         ]
-    with suppress(ImportError, OSError, ValueError):
+    if sys.platform == "win32":
+        return found
+    with suppress(OSError, ValueError):
         import resource  # not there on Windows
 
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -4,6 +4,9 @@ The sockets are shared, not one for each with SO_REUSEPORT: what waits to be acc
 port has one owner, and a busy worker leaves new connections to the others.
 """
 
+# Checked as for Windows, where nobody imports this, half of `os` and `signal` is missing.
+# mypy: disable-error-code="attr-defined"
+
 from __future__ import annotations
 
 import logging
