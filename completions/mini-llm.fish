@@ -721,7 +721,7 @@ complete -c mini-llm -n "__mini_llm_at ' config edit'" -l quiet -d 'Print nothin
 complete -c mini-llm -n "__mini_llm_at ' config edit'" -l verbose -d 'Say more; show where an error comes from'
 complete -c mini-llm -n "__mini_llm_at ' config edit'" -l no-color -d 'No colour'
 complete -c mini-llm -n "__mini_llm_at ' config edit'" -l help -d 'Show this help'
-complete -c mini-llm -n "__mini_llm_at ' config import'" -l yes -d 'Take every key without being asked'
+complete -c mini-llm -n "__mini_llm_at ' config import'" -l yes -d 'Take every key without being asked, but none of this folder\'s .env'
 complete -c mini-llm -n "__mini_llm_at ' config import'" -l dry-run -d 'Show what there is; take nothing'
 complete -c mini-llm -n "__mini_llm_at ' config import'" -l insecure-storage -d 'Keep the keys in a 0600 file'
 complete -c mini-llm -n "__mini_llm_at ' config import'" -l require-keyring -d 'Keep the keys in the keyring or fail'

@@ -91,7 +91,9 @@ def edit(ctx: typer.Context) -> None:
 @app.command("import", cls=Command, epilog=examples("config import --dry-run", "config import", "config import --yes"))
 def import_(
     ctx: typer.Context,
-    yes: Annotated[bool, typer.Option("--yes", help="Take every key without being asked")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Take every key without being asked, but none of this folder's .env")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what there is; take nothing")] = False,
     insecure: Annotated[bool, typer.Option("--insecure-storage", help="Keep the keys in a 0600 file")] = False,
     keyring: Annotated[bool, typer.Option("--require-keyring", help="Keep the keys in the keyring or fail")] = False,

@@ -75,7 +75,10 @@ def _decide(known: Flags, runtime: Runtime, wish: Wish, one: Found, taken: set[s
     if wish.dry_run:
         return Row(one, "found")
     question = f"Take the key {one.masked} of {one.provider} from {output.clean(one.where)}?"
-    if not wish.yes and not typer.confirm(question, default=True, err=True):
+    if wish.yes and one.loose:  # with a stranger's key, a stranger sees what is asked
+        known.say(f"left the key of {one.provider} from {one.where}: say yes to it yourself, without --yes")
+        return Row(one, "left")
+    if not wish.yes and not typer.confirm(question, default=not one.loose, err=True):
         return Row(one, "left")
     return Row(one, "taken", _store(known, runtime, wish, one))
 

@@ -24,11 +24,15 @@ _NAMES = {"google": "gemini", "google-generative-ai": "gemini", "togetherai": "t
 
 
 class Found(NamedTuple):
-    """One key: whose it is, where it lies, in words. `repr` does not show it."""
+    """One key: whose it is, where it lies, in words. `repr` does not show it.
+
+    `loose`: it lies in the working folder, which may be anybody's, as the key may be.
+    """
 
     provider: str
     where: str
     value: str
+    loose: bool = False
 
     def __repr__(self) -> str:
         return f"Found({self.provider!r}, {self.where!r}, {self.masked!r})"
@@ -43,11 +47,11 @@ def search(registry: Registry, place: Place, folder: Path | None) -> list[Found]
     """Return every key, each once, in the order in which the places are looked at; *folder* is the working folder."""
     known = _Known(registry)
     found: dict[tuple[str, str], Found] = {}
-    for where, told in _places(place, folder):
+    for where, told, loose in _places(place, folder):
         for name, value in told():
             provider = known.of(name)
             if provider and isinstance(value, str) and KEY.fullmatch(value) and not value.startswith(OURS):
-                found.setdefault((provider, value), Found(provider, where.format(name), value))
+                found.setdefault((provider, value), Found(provider, where.format(name), value, loose))
     return list(found.values())
 
 
@@ -76,8 +80,9 @@ class _Known:
 Pairs = Iterator[tuple[str, Any]]
 
 
-def _places(place: Place, folder: Path | None) -> list[tuple[str, Callable[[], Pairs]]]:
-    """Return where keys lie, each place in words with what reads it; {} stands for the variable."""
+def _places(place: Place, folder: Path | None) -> list[tuple[str, Callable[[], Pairs], bool]]:
+    """Return where keys lie, each place in words, what reads it, and whether it may be anybody's; {} stands for the
+    variable. The user's own places come first."""
     home, data = place.home, Path(place.environ.get("XDG_DATA_HOME") or place.home / ".local" / "share")
     llm = Path(place.environ.get("LLM_USER_PATH") or place.applications / "io.datasette.llm")
     tools: list[tuple[str, Path, Callable[[Path], Pairs]]] = [
@@ -90,12 +95,14 @@ def _places(place: Place, folder: Path | None) -> list[tuple[str, Callable[[], P
         ("gemini", home / ".gemini" / ".env", variables),
         ("gemini", home / ".env", variables),
     ]
-    found: list[tuple[str, Callable[[], Pairs]]] = [("environment {}", lambda: iter(place.environ.items()))]
+    found: list[tuple[str, Callable[[], Pairs], bool]] = [
+        ("environment {}", lambda: iter(place.environ.items()), False)
+    ]
+    for tool, file, read in tools:
+        found.append((f"{_words(file)} ({tool})", _reading(read, file), False))
     if folder is not None and folder != home:
         file = folder / ".env"
-        found.append((f"{_words(file)} (the folder you are in)", _reading(variables, file)))
-    for tool, file, read in tools:
-        found.append((f"{_words(file)} ({tool})", _reading(read, file)))
+        found.append((f"{_words(file)} (the folder you are in)", _reading(variables, file), True))
     return found
 
 

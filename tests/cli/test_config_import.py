@@ -78,6 +78,18 @@ def test_yes_stores_every_key_as_a_reference(home: Path) -> None:
     assert {row["fate"] for row in again} == {"known"}
 
 
+def test_yes_takes_no_key_that_came_with_a_folder(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cloned"
+    folder.mkdir()
+    (folder / ".env").write_text(f"OPENAI_API_KEY={KEY}\nGROQ_API_KEY={KEY}\n")
+    result = run(home, "config", "import", "--yes", "--json", cwd=folder, environ={"GROQ_API_KEY": KEY})
+    fates = {row["provider"]: (row["fate"], row["from"]) for row in json.loads(result.out)}
+    assert fates["openai"] == ("left", f"{folder / '.env'} (the folder you are in)")
+    assert fates["groq"] == ("taken", "environment GROQ_API_KEY")
+    assert "openai" not in json.loads((home / "config.json").read_text())["providers"]
+    assert "without --yes" in result.err
+
+
 def test_where_nobody_can_be_asked_nothing_is_taken(home: Path) -> None:
     result = run(home, "config", "import", environ={"GROQ_API_KEY": KEY})
     assert (result.code, result.out) == (2, "")
