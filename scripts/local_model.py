@@ -64,7 +64,7 @@ class ServerDied(Failure):
     """llama-server ended on its own; `illegal` when this processor lacks an instruction it was compiled for."""
 
     def __init__(self, returncode: int, log: Path) -> None:
-        last = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+        last = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])
         super().__init__(f"llama-server ended with code {returncode}:\n{last}")
         self.illegal = returncode == -signal.SIGILL
 
@@ -223,7 +223,7 @@ def _build(what: str, command: Sequence[str | Path]) -> None:
             if step := re.match(r"\[(\d+)/(\d+)\]", line):
                 progress.at(int(step[1]) / int(step[2]))
     if build.returncode:
-        last = "\n".join(log.read_text().splitlines()[-15:])
+        last = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
         raise Failure(f"{what} llama.cpp failed:\n{last}", hint=f"the whole log is {log}")
     log.unlink()
 
@@ -236,7 +236,7 @@ def _program(variable: str, *names: str) -> bool:
 def _processor() -> str:
     """Return a short name for what this processor can do."""
     cpuinfo = Path("/proc/cpuinfo")
-    flags = re.search(r"^flags.*$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
+    flags = re.search(r"^flags.*$", cpuinfo.read_text(encoding="utf-8"), re.MULTILINE) if cpuinfo.exists() else None
     return f"{zlib.crc32(flags[0].encode() if flags else b''):08x}"
 
 

@@ -71,7 +71,8 @@ def fetch(what: str, pieces: Sequence[Piece], folder: Path, environ: Mapping[str
         size = sum(piece.size for piece in missing)
         with tempfile.TemporaryDirectory(dir=folder) as arriving, Progress(f"{what}, {size / 1e6:.0f} MB") as progress:
             pins = Path(arriving) / "requirements.txt"
-            pins.write_text("".join(f"{p.project}=={p.version} --hash=sha256:{p.sha256}\n" for p in missing))
+            lines = [f"{p.project}=={p.version} --hash=sha256:{p.sha256}\n" for p in missing]
+            pins.write_text("".join(lines), encoding="utf-8")
             # pip writes into TMPDIR while it downloads: that is where its progress shows.
             pip(
                 *("download", "--require-hashes", "--no-build-isolation", "-r", pins, "-d", folder),

@@ -168,6 +168,25 @@ def test_nothing_runs_text_as_code_or_as_a_shell_command() -> None:
     )
 
 
+def test_text_is_read_and_written_in_a_named_encoding() -> None:
+    problems = []
+    for path in _sources("mini_llm", "scripts"):
+        for node in ast.walk(_tree(path)):
+            if not isinstance(node, ast.Call) or any(word.arg in ("encoding", None) for word in node.keywords):
+                continue
+            called = ast.unparse(node.func)
+            method = called.rpartition(".")[2]
+            given = len(node.args) - (method == "write_text")
+            mode = next((ast.unparse(word.value) for word in node.keywords if word.arg == "mode"), "")
+            if called in ("open", "os.fdopen") and len(node.args) > 1:
+                mode = ast.unparse(node.args[1])
+            if (method in ("read_text", "write_text") and not given) or (
+                called in ("open", "os.fdopen") and "b" not in mode
+            ):
+                problems.append(f"{_place(path, node.lineno)} {called}")
+    assert not problems, _told(problems, "Name the encoding: Windows would take another than UTF-8.")
+
+
 def test_sql_is_never_built_from_strings() -> None:
     problems = [
         f"{_place(path, node.lineno)}: {ast.unparse(node)[:80]}"

@@ -65,7 +65,7 @@ def _on_linux(port: int) -> Owner:
     sockets = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with suppress(FileNotFoundError):
-            for line in Path(table).read_text().splitlines()[1:]:
+            for line in Path(table).read_text(encoding="utf-8").splitlines()[1:]:
                 words = line.split()
                 if words[3] == LISTENS and int(words[1].rpartition(":")[2], 16) == port:
                     sockets.add(f"socket:[{words[9]}]")
@@ -74,7 +74,7 @@ def _on_linux(port: int) -> Owner:
             continue
         with suppress(OSError):  # another user's, or it has ended
             if any(str(handle.readlink()) in sockets for handle in (folder / "fd").iterdir()):
-                return Owner(int(folder.name), (folder / "comm").read_text().strip())
+                return Owner(int(folder.name), (folder / "comm").read_text(encoding="utf-8").strip())
     return Owner(0, "")
 
 

@@ -103,7 +103,7 @@ def release(home: Path) -> None:
 def stop(home: Path, record: Record) -> None:
     """Ask a gateway to end. A second time it waits for no stream."""
     if sys.platform == "win32":
-        (home / STOP_NAME).write_text(str(record.pid))
+        (home / STOP_NAME).write_text(str(record.pid), encoding="utf-8")
         return
     with suppress(ProcessLookupError):
         os.kill(record.pid, signal.SIGTERM)
@@ -125,7 +125,7 @@ def told_to_stop(home: Path) -> bool:
         return False
     word = home / STOP_NAME
     with suppress(OSError):
-        if word.read_text() == str(os.getpid()):
+        if word.read_text(encoding="utf-8") == str(os.getpid()):
             word.unlink()
             return True
     return False
@@ -142,8 +142,8 @@ def birth(pid: int) -> str:
 
 def _birth_on_linux(pid: int) -> str:
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return ""
     state, ticks = fields[0], fields[19]

@@ -92,7 +92,7 @@ def resident() -> int:
     if sys.platform == "win32":
         return 0
     with suppress(OSError, ValueError):  # Linux alone has this
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return 0
 
 

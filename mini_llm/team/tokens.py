@@ -87,7 +87,7 @@ def make_secret(file: Path) -> bytes:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     master = secrets.token_bytes(SECRET_BYTES)
-    with os.fdopen(handle, "w") as written:
+    with os.fdopen(handle, "w", encoding="utf-8") as written:
         written.write(f"{master.hex()}\n")
         written.flush()
         os.fsync(handle)
