@@ -114,7 +114,8 @@ def table(
         justify: Literal["left", "right"] = "right" if column in numbers else "left"
         # what is short stands on one line, unless that would cut it off
         style = "cyan" if color and not column else ""  # a bar
-        grid.add_column(column, style, overflow="fold", no_wrap=kept and needed <= console.width, justify=justify)
+        stays = kept and needed <= console.width
+        grid.add_column(column, style=style, overflow="fold", no_wrap=stays, justify=justify)
     for row in rows:
         grid.add_row(*(Text(clean(cell)) for cell in row))
     console.print(grid)

@@ -229,7 +229,7 @@ def _list(known: Flags, place: Place, *, as_json: bool) -> None:
         for one in found
     ]
     output.table(("TOOL", "HERE", "WAY", "SET UP"), rows, color=known.colour())
-    known.say_dim("`mini-llm setup TOOL` writes a tool's settings, `mini-llm run TOOL` starts it without")
+    known.say_dim("`mini-llm setup TOOL` writes its settings; `mini-llm run TOOL` writes nothing")
     for one in found:
         if one.stale:
             known.say(f"{one.tool.name}: {one.stale}; `mini-llm setup {one.tool.name}` brings it up to date")

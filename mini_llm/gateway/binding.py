@@ -93,7 +93,7 @@ def check(options: Options, *, keyed: bool = False) -> Binding:
     if options.workers > 1 and sys.platform == "win32":
         problems.append("several workers can't share a port on Windows")
     if problems:
-        raise UnfitError(problems, hint="`mini-llm start` alone listens to this machine only")
+        raise UnfitError(problems, hint="without --host it listens to this machine only")
     return Binding(options, tls, proxies)
 
 
