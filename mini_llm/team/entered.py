@@ -17,7 +17,7 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 def email(typed: str) -> str:
     """Return an address as it is stored. InvalidError if it can't be one."""
     found = folded(typed)
-    if len(found) > LONGEST_EMAIL or not _EMAIL.fullmatch(found):
+    if len(found) > LONGEST_EMAIL or not _EMAIL.fullmatch(found) or not found.isprintable():
         raise InvalidError("that is no e-mail address")
     return found
 

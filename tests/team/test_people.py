@@ -151,7 +151,21 @@ def test_an_account_is_found_however_its_address_is_written(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", "ann", "@", "a@", "@b", "a b@c", "a@b@c", "a@b\nc", "x" * 250 + "@b.de", "\x00@b"]
+    "wrong",
+    [
+        "",
+        "ann",
+        "@",
+        "a@",
+        "@b",
+        "a b@c",
+        "a@b@c",
+        "a@b\nc",
+        "x" * 250 + "@b.de",
+        "\x00@b",
+        "\x9b31m@b.de",
+        "a\u202e@b.de",
+    ],
 )
 def test_what_is_no_address_makes_no_account(wrong: str, tmp_path: Path) -> None:
     with office(tmp_path) as ours, pytest.raises(InvalidError):
