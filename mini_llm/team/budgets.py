@@ -30,7 +30,12 @@ SELECT ?1 = ?2 OR EXISTS (SELECT 1 FROM member WHERE team = ?1 AND id = ?2)
 """
 TAKE_AWAY = "DELETE FROM budget WHERE team = ? AND scope = ?"
 BINDING = "SELECT scope, nanos, period FROM budget WHERE team = ?1 AND scope IN (?1, ?2, ?3)"
-EVERY = "SELECT scope, nanos, period FROM budget WHERE team = ? ORDER BY scope"
+EVERY = """
+SELECT scope, nanos, period FROM budget WHERE team = ?1
+   AND NOT EXISTS (SELECT 1 FROM member WHERE team = ?1 AND id = scope AND removed_at IS NOT NULL)
+   AND NOT EXISTS (SELECT 1 FROM api_key WHERE team = ?1 AND id = scope AND revoked_at IS NOT NULL)
+ORDER BY scope
+"""
 LATEST = """
 SELECT id, settled, reserved, ends FROM budget_window WHERE scope = ? AND period = ? ORDER BY number DESC LIMIT 1
 """
@@ -114,7 +119,7 @@ def standing(db: Db, team: str, scope: str, now: float) -> Standing | None:
 
 
 def standings(db: Db, team: str, now: float) -> list[Standing]:
-    """Tell how every budget in *team* stands."""
+    """Tell how every budget in *team* stands, but those of members and keys that are gone."""
     found = db.rows(EVERY, (team,))
     return [_standing(db, team, scope, Allowance(nanos, period), now) for scope, nanos, period in found]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mini_llm.team import audit, keys, people
+from mini_llm.team import audit, budgets, keys, people
 from mini_llm.team.errors import ForbiddenError, InvalidError, MissingError
 from mini_llm.team.rights import Allowance, Rights
 from mini_llm.team.store import Db
@@ -57,6 +57,20 @@ def test_members_see_and_change_their_own_keys_and_admins_everybodys(tmp_path: P
         with pytest.raises(ForbiddenError):
             keys.mint(ours.db, ours.owner, "not mine", Rights(), member, NOON)
         assert keys.edit(ours.db, ours.owner, mine.id, NOON, name="theirs").name == "theirs"
+
+
+def test_the_budget_of_a_key_or_a_member_that_is_gone_is_listed_no_more(tmp_path: Path) -> None:
+    with office(tmp_path) as ours:
+        allowance = Allowance(2 * DOLLAR, "daily")
+        member = newcomer(ours.db, ours.team.id, "member", "member@acme.example")
+        kept, _ = keys.mint(ours.db, ours.owner, "kept", Rights(budget=allowance), ours.owner, NOON)
+        lost, _ = keys.mint(ours.db, ours.owner, "lost", Rights(budget=allowance), ours.owner, NOON)
+        budgets.set(ours.db, ours.owner, member.id, allowance, NOON)
+        listed = {one.scope for one in budgets.standings(ours.db, ours.team.id, NOON)}
+        assert {kept.id, lost.id, member.id} <= listed
+        keys.revoke(ours.db, ours.owner, lost.id, NOON)
+        people.remove(ours.db, ours.owner, member.id, NOON)
+        assert {one.scope for one in budgets.standings(ours.db, ours.team.id, NOON)} == listed - {lost.id, member.id}
 
 
 def test_an_admin_does_not_touch_an_owners_keys(tmp_path: Path) -> None:
