@@ -54,7 +54,8 @@ def test_each_tool_is_told_in_its_own_words(desk: Desk) -> None:
         'model_providers.mini-llm.env_key="MINI_LLM_GATEWAY_TOKEN"',
     ]
     content = json.loads(started(desk, "opencode").environ["OPENCODE_CONFIG_CONTENT"] or "")
-    assert content["provider"]["mini-llm"]["options"] == {"baseURL": f"{URL}/v1", "apiKey": "{env:MINI_LLM_GATEWAY_TOKEN}"}
+    options = {"baseURL": f"{URL}/v1", "apiKey": "{env:MINI_LLM_GATEWAY_TOKEN}"}
+    assert content["provider"]["mini-llm"]["options"] == options
     assert content["provider"]["mini-llm"]["models"]["smart"]["limit"] == {"context": 400_000, "output": 128_000}
     assert started(desk, "aider").words == ("--model", "openai/smart")
     assert started(desk, "aider", replace(desk.offer("aider"), small="fast")).words[2:] == (
