@@ -171,7 +171,7 @@ def _install_server(work: Path) -> None:
     except ServerDied as died:
         if not died.illegal:
             raise
-        print("  its CPU library is for another processor: making one for this machine", file=sys.stderr)
+        print("  its CPU library is for another processor: making one for this machine, some minutes", file=sys.stderr)
         shutil.copyfile(_compile(work), folder / "libggml-cpu.so.0")
         _one_token(binary, work)
     folder.replace(_target().binary.parent)

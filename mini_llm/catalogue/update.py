@@ -109,7 +109,9 @@ def fetch(url: str = SOURCE, *, timeout: float = 20.0) -> bytes:
                     raise DeadlineError(f"{address.host} took more than {timeout:g} s for its prices", phase="total")
             return bytes(data)
     except httpx.HTTPError as error:
-        raise NetworkError(f"can't fetch prices from {address.host}: {error}") from error
+        why = str(error).rpartition("] ")[2] or type(error).__name__  # "[Errno -2] Name or service not known"
+        hint = "nothing was changed; `mini-llm doctor` tests the network"
+        raise NetworkError(f"can't fetch prices from {address.host}: {why}", hint=hint) from error
 
 
 def _all_models(snapshot: Snapshot) -> dict[str, Model]:
