@@ -17,7 +17,7 @@ from mini_llm.team.state import Team
 from mini_llm.team.store import Db
 
 # Whoever asks leaves a row: from one place so many a minute, which is more than people and scripts need.
-RULES: Mapping[str, Rule] = {"device": Rule(30, 60.0), "token": Rule(120, 60.0)}
+RULES: Mapping[str, Rule] = {"device": Rule(30, 60.0)}
 LONGEST = 200
 REFUSALS: Mapping[type, tuple[str, str]] = {
     devices.Waiting: ("authorization_pending", "nobody has decided yet"),
