@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,12 @@ def local_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalModel
             yield LocalModel(url, log)
     except Failure as failure:
         pytest.skip(f"the local model does not run: {failure}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run on one process more than there are cores: a part of the tests waits for others."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(wrapper=True)
