@@ -87,11 +87,12 @@ def install() -> None:
     """Fetch what is missing, as far as that can be done here."""
     if not executable() and shutil.which("apt-get") and os.name == "posix" and os.geteuid() == 0:
         environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        _run(["apt-get", "update", "-qq"], environ)
-        _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium", "fonts-dejavu-core"], environ)
+        _run(["apt-get", "update", "-qq"], environ, 60)
+        packages = ["chromium", "fonts-dejavu-core"]
+        _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages], environ, 180)
     if not axe().exists() and shutil.which("npm"):
         with tempfile.TemporaryDirectory() as folder:
-            _run(["npm", "pack", "--silent", f"--pack-destination={folder}", f"axe-core@{AXE}"], dict(os.environ))
+            _run(["npm", "pack", "--silent", f"--pack-destination={folder}", f"axe-core@{AXE}"], dict(os.environ), 60)
             _unpack(Path(folder) / f"axe-core-{AXE}.tgz")
     if told := missing():
         print(f"error: {told}", file=sys.stderr)
@@ -113,8 +114,14 @@ def _unpack(package: Path) -> None:
     unfinished.replace(axe())
 
 
-def _run(command: list[str], environ: dict[str, str]) -> None:
-    subprocess.run(command, env=environ, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+def _run(command: list[str], environ: dict[str, str], seconds: float) -> None:
+    """Run *command*, or end in one line that tells what went wrong: where it hangs the tests are to go on."""
+    quiet = subprocess.DEVNULL
+    try:
+        subprocess.run(command, env=environ, check=True, stdin=quiet, stdout=quiet, timeout=seconds)
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"error: {command[0]}: {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":
