@@ -119,6 +119,16 @@ class Terminal:
         """Type *keys*; "\\x03" is Ctrl-C."""
         os.write(self._master, keys.encode())
 
+    def insist(self, keys: str, patience: float = 5) -> None:
+        """Type *keys* until it ends: a Ctrl-C right before a read begins is noticed with the next key only."""
+        for _ in range(6):
+            self.press(keys)
+            end = time.monotonic() + patience
+            while time.monotonic() < end:
+                self._read(0.05)
+                if self._process.poll() is not None:
+                    return
+
     def end(self, timeout: float = 30) -> int:
         """Read to the end and return the exit code."""
         end = time.monotonic() + timeout

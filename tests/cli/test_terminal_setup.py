@@ -45,7 +45,7 @@ def test_the_change_is_seen_and_made_once_it_is_agreed_to(home: Path, file: Path
 @pytest.mark.parametrize(("keys", "code"), [("n\n", 1), ("\n", 1), ("\x03", 130)])
 def test_nothing_is_written_without_a_yes(keys: str, code: int, home: Path, file: Path) -> None:
     terminal = asked(home)
-    terminal.press(keys)
+    terminal.insist(keys)
     assert terminal.end(60) == code
     assert file.read_text() == BEFORE
     assert not (home / "setup").exists() or not list((home / "setup").glob("*.json"))
