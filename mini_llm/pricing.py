@@ -7,7 +7,17 @@ from collections.abc import Callable
 from mini_llm.catalogue import FIELDS, Catalogue, price_from
 from mini_llm.types import Model, Price, Usage
 
-__all__ = ["cost_nanos", "cost_of", "discounted", "dollars", "estimate", "price_from", "price_id", "saved_nanos"]
+__all__ = [
+    "cost_nanos",
+    "cost_of",
+    "discounted",
+    "dollars",
+    "estimate",
+    "less",
+    "price_from",
+    "price_id",
+    "saved_nanos",
+]
 
 PER = 10**6  # prices are for a million tokens
 DOLLAR = 10**9
@@ -89,15 +99,17 @@ def cost_of(catalogue: Catalogue) -> Callable[[str, str, str, Usage], int | None
 
 def discounted(price: Price, percent: int) -> Price:
     """Return *price* less *percent* of each amount, rounded up. What is unknown stays so."""
-
-    def less(amount: int | None) -> int | None:
-        return None if amount is None else -(-amount * (100 - percent) // 100)
-
+    amounts = {field: getattr(price, field) for field in FIELDS}
     return price._replace(
-        **{field: less(getattr(price, field)) for field in FIELDS},
+        **{field: None if amount is None else less(amount, percent) for field, amount in amounts.items()},
         tiers=tuple((start, discounted(tier, percent)) for start, tier in price.tiers),
         services=tuple((service, discounted(other, percent)) for service, other in price.services),
     )
+
+
+def less(nanos: int, percent: int) -> int:
+    """Return an amount less so many percent, rounded up."""
+    return -(-nanos * (100 - percent) // 100)
 
 
 def dollars(nanos: int | None) -> str:

@@ -106,12 +106,12 @@ def member(db: Db, by: Operator, who: str) -> Member:
 
 def nanos(amount: str) -> int:
     """Return US dollars as people type them in nano-dollars."""
-    from mini_llm.team import settings
+    from mini_llm.config import build
 
     plain = amount.strip().removeprefix("$").replace("_", "")
     if not _AMOUNT.fullmatch(plain):
         raise UsageError(f"this is no amount: {amount[:40]}", hint="say US dollars, such as 5 or 0.50")
-    return settings.nanos(plain)
+    return build.nanos(plain)
 
 
 def period(told: str) -> str:

@@ -272,7 +272,7 @@ class Router:
         strategy = plan.usual.strategy
         if strategy == "priority":
             return choices
-        own = [choice for choice in choices if not plan.wallet_waits or choice.target.provider != WALLET]
+        own = [choice for choice in choices if not plan.wallet_waits or not _is_wallets(choice)]
         waiting = [choice._replace(reason="when the others fail") for choice in choices if choice not in own]
         if not own:
             own, waiting = choices, []

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from mini_llm.errors import PriceUnknownError
+from mini_llm.pricing import less
 from mini_llm.team import budgets, journal
 from mini_llm.team.budgets import Standing
 from mini_llm.team.errors import ConflictError, MissingError
@@ -159,8 +160,8 @@ def reserve(db: Db, ask: Ask, now: float) -> Held | Refused:
     if wallet is None:
         raise MissingError("there is no such team")
     available, discount = wallet
-    wanted = _less(min(ask.nanos, LARGEST), discount)
-    least = wanted if ask.least is None else min(wanted, _less(ask.least, discount))
+    wanted = less(min(ask.nanos, LARGEST), discount)
+    least = wanted if ask.least is None else min(wanted, less(ask.least, discount))
     bounds = budgets.binding(db, ask.team, ask.member, ask.key, now)
     granted = min(wanted, available) if wanted else 0
     if granted < least:
@@ -270,7 +271,7 @@ def _expire(db: Db, name: tuple[str, str, int]) -> None:
 
 def _charge(db: Db, held: Held, charge: Charge, *, windows: list[int], freed: int) -> None:
     cost = held.covers if charge.cost is None else max(0, min(charge.cost, LARGEST))
-    paid = _less(cost, held.discount_percent)
+    paid = less(cost, held.discount_percent)
     _write(db, held, charge, 0, cost, cost - paid, paid)
     for window in windows:
         budgets.settle(db, window, freed, paid)
@@ -282,7 +283,7 @@ def _correct(db: Db, held: Held, charge: Charge, windows: list[int]) -> None:
     if charge.cost is None:
         return
     cost = max(0, min(charge.cost, LARGEST))
-    paid = _less(cost, held.discount_percent)
+    paid = less(cost, held.discount_percent)
     difference, saved = paid - guessed, cost - paid - guessed_saved
     _write(db, held, charge, 1, difference + saved, saved, difference)
     for window in windows:
@@ -308,11 +309,6 @@ def _write(db: Db, held: Held, charge: Charge, correction: int, cost: int, saved
 def _held(team: str, request: str, attempt: int, found: Any) -> Held:
     _, begun, member, key, tool, _, _, discount, nanos, covers, _, _ = found
     return Held(team, member, key, request, attempt, begun, tool, discount, nanos, covers)
-
-
-def _less(nanos: int, percent: int) -> int:
-    """Return a list price less the discount, rounded up."""
-    return -(-nanos * (100 - percent) // 100)
 
 
 def _more(nanos: int, percent: int) -> int:

@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mini_llm.config import files
+from mini_llm.config.build import nanos
 from mini_llm.errors import ConfigError
 
 NAME = "team.json"
 SECRET_FILE = "team.secret"  # noqa: S105  its name; where it lies, a team server lives
-DOLLAR = 10**9
 _AMOUNT = re.compile(r"\d{1,9}(\.\d{1,9})?")
 _NAMES: Mapping[str, str] = {
     "url": "url",
@@ -51,12 +51,6 @@ class Settings:
     def low_nanos(self) -> int:
         """Below how much credits count as low, in nano-dollars."""
         return nanos(self.low)
-
-
-def nanos(amount: str) -> int:
-    """Return US dollars, written as decimal text, in nano-dollars."""
-    whole, _, rest = amount.partition(".")
-    return int(whole) * DOLLAR + int(rest.ljust(9, "0"))
 
 
 def read(home: Path) -> Settings:

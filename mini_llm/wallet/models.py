@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from mini_llm.config import files
 from mini_llm.credentials import Secret
 from mini_llm.errors import ConfigError, ProtocolError
+from mini_llm.pricing import decimal
 from mini_llm.providers import WALLET
 from mini_llm.types import Json, Price
 from mini_llm.wallet.account import money
@@ -135,4 +136,4 @@ def _written(offers: Offers) -> dict[str, Any]:
 
 def _decimals(price: Price) -> dict[str, str]:
     told = {"input": price.input, "output": price.output, "cache_read": price.cache_read}
-    return {name: f"{part // 10**9}.{part % 10**9:09d}" for name, part in told.items() if part is not None}
+    return {name: decimal(part) for name, part in told.items() if part is not None}
